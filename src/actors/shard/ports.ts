@@ -80,7 +80,13 @@ export interface ShardLog {
    * Stops before `bytesMax` is passed, but returns at least one batch if `atLeastOne`, and none that starts at or above
    * `endOffset`. Each buffer holds one or more whole batches. Empty: nothing there.
    */
-  read(partition: PartitionKey, fromOffset: bigint, endOffset: bigint, bytesMax: number, atLeastOne: boolean): Promise<Uint8Array[]>;
+  read(
+    partition: PartitionKey,
+    fromOffset: bigint,
+    endOffset: bigint,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): Promise<Uint8Array[]>;
 
   /** The first 61 bytes (the v2 batch header) of every batch from the one holding `fromOffset` on, in order. */
   headers(partition: PartitionKey, fromOffset: bigint): AsyncIterable<Uint8Array>;

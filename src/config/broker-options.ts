@@ -1,0 +1,61 @@
+// The one table of broker options: everything that can be set, in sections. A new option is a row in src/config/options/.
+
+import * as cluster from './accepted/cluster.ts';
+import * as coordinators from './accepted/coordinators.ts';
+import * as refused from './accepted/refused.ts';
+import * as runtime from './accepted/runtime.ts';
+import * as security from './accepted/security.ts';
+import * as storage from './accepted/storage.ts';
+import type { Definition, Definitions } from './definition.ts';
+import { groupOptions } from './options/group.ts';
+import { logOptions } from './options/log.ts';
+import { networkOptions, nodeOptions } from './options/network.ts';
+import { processOptions, storageOptions } from './options/node.ts';
+
+/** The options that the broker acts on; `BrokerConfig` has a field for each. */
+export const brokerOptions = {
+  ...nodeOptions,
+  ...networkOptions,
+  ...storageOptions,
+  ...processOptions,
+  ...logOptions,
+  ...groupOptions,
+} as const;
+
+/** The same in sections, for `--help` and the docs. */
+export const brokerOptionSections: readonly { readonly title: string; readonly options: Definitions }[] = [
+  { title: 'Node', options: nodeOptions },
+  { title: 'Listeners and connections', options: networkOptions },
+  { title: 'Storage', options: storageOptions },
+  { title: 'Process', options: processOptions },
+  { title: 'Topics and logs', options: logOptions },
+  { title: 'Consumer groups', options: groupOptions },
+];
+
+/** Kafka's remaining broker properties: taken without effect, or refused. */
+export const acceptedOptions: Definitions = Object.assign(
+  {},
+  ...[storage, cluster, runtime, coordinators, security, refused].flatMap((module) => Object.values(module)),
+);
+
+const everyOption = new Map<string, Definition>([
+  ...Object.entries(acceptedOptions),
+  ...(Object.entries(brokerOptions) as [string, Definition][]),
+]);
+
+/** Every name that can be set. */
+export const optionNames: readonly string[] = [...everyOption.keys()].sort();
+
+/** The row of an option, if there is such an option. */
+export function optionDefinition(name: string): Definition | undefined {
+  return everyOption.get(name);
+}
+
+/** Options of this broker that Kafka does not know. */
+export const ownOptionNames: ReadonlySet<string> = new Set([
+  ...Object.keys(storageOptions),
+  ...Object.keys(processOptions),
+  'cluster.id',
+  'connection.requests.in.flight.max',
+  'connection.responses.max.bytes',
+]);

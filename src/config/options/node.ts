@@ -1,0 +1,55 @@
+// Options that Kafka has no name for: the store, the actors, the process.
+
+import { int, long, oneOf, string } from '../definition.ts';
+
+export const storageOptions = {
+  storage: oneOf({
+    default: 'embedded',
+    words: ['embedded'],
+    meaning: 'Where records and state are kept: embedded is a database in data.dir.',
+  }),
+  'data.dir': string({
+    default: './data',
+    allowed: 'a path',
+    check: (value) => (value === '' ? 'a path is missing' : undefined),
+    meaning: 'The directory that holds everything the node stores. Made if it is not there; one process at a time.',
+  }),
+  durability: oneOf({
+    default: 'fsync',
+    words: ['fsync', 'os'],
+    meaning:
+      'When a write counts as stored: fsync once the disk has it; os once the operating system has it, so that a crash of the machine, though not of the broker, may lose the last seconds.',
+  }),
+  shards: int({
+    default: 48,
+    min: 1,
+    max: 4096,
+    meaning:
+      'Units of ownership and commit that partitions are spread over. Fixed when the data directory is first used.',
+  }),
+  'tail.cache.bytes': long({
+    default: 67108864,
+    min: 0,
+    unit: 'bytes',
+    meaning: 'Memory for the newest record batches, so that consumers near the end of a log do not touch the disk.',
+  }),
+} as const;
+
+export const processOptions = {
+  'mailbox.messages.max': int({
+    default: 4096,
+    min: 1,
+    meaning: 'Messages that may wait for one actor; a further one is answered with a retriable error.',
+  }),
+  'log.level': oneOf({
+    default: 'info',
+    words: ['debug', 'info', 'warn', 'error'],
+    meaning: 'The least important log lines that are written.',
+  }),
+  'drain.timeout.ms': int({
+    default: 10000,
+    min: 0,
+    unit: 'ms',
+    meaning: 'How long a stop (SIGTERM, Ctrl-C) waits for requests in work before it closes their connections.',
+  }),
+} as const;

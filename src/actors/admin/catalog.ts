@@ -4,8 +4,8 @@
 
 import type { Logger } from '../runtime/ports.ts';
 import type { MetadataStore, MetadataValue } from '../shard/ports.ts';
+import { isInternalTopic } from './internal-topics.ts';
 import type { TopicConfigValues } from './topic-configs.ts';
-import { isInternalTopic } from './topic-names.ts';
 import { decodeTopicRecord, TOPICS_PREFIX, topicKey } from './topic-record.ts';
 
 export interface Topic {

@@ -1,17 +1,9 @@
 // Which names a topic may bear, in Kafka's words (org.apache.kafka.common.internals.Topic).
 
-export const CONSUMER_OFFSETS = '__consumer_offsets';
-export const TRANSACTION_STATE = '__transaction_state';
 /** Kafka's own log of metadata; no topic may be created under its name. */
 export const CLUSTER_METADATA = '__cluster_metadata';
 
-const internalTopics: ReadonlySet<string> = new Set([CONSUMER_OFFSETS, TRANSACTION_STATE, '__share_group_state']);
 const nameCharactersMax = 249;
-
-/** Whether the topic belongs to a coordinator. */
-export function isInternalTopic(name: string): boolean {
-  return internalTopics.has(name);
-}
 
 /** What is wrong with the name of a topic, in the words Kafka answers INVALID_TOPIC_EXCEPTION with. */
 export function topicNameProblem(name: string): string | undefined {

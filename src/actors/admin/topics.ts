@@ -2,13 +2,15 @@
 // does (ReplicationControlManager, ConfigurationControlManager), and lets compare-and-set decide between nodes that
 // change the same topic at once. The catalog shows a change before its promise resolves.
 
+import type { BrokerConfig } from '../../config.ts';
 import { ErrorCode } from '../../protocol/errors.ts';
 import type { Clock, Random } from '../runtime/ports.ts';
 import type { MetadataStore } from '../shard/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { Topic, TopicCatalog } from './catalog.ts';
+import { type InternalTopicName, internalTopicSettings } from './internal-topics.ts';
 import { randomTopicId } from './topic-ids.ts';
-import { type CONSUMER_OFFSETS, topicNameProblem } from './topic-names.ts';
+import { topicNameProblem } from './topic-names.ts';
 import { decodeTopicRecord, encodeTopicRecord, type TopicRecord, topicKey } from './topic-record.ts';
 
 /** What came of a change, in Kafka's codes and words. */
@@ -30,16 +32,6 @@ export interface TopicCreation {
   readonly validateOnly?: boolean;
 }
 
-/** What TopicAdmin needs to know of the node's configuration, read at each use since some of it changes at run time. */
-export interface TopicDefaults {
-  readonly partitionCount: number;
-  readonly replicationFactor: number;
-  /** Of `__consumer_offsets`. */
-  readonly offsetsPartitionCount: number;
-  readonly offsetsReplicationFactor: number;
-  readonly offsetsSegmentBytes: number;
-}
-
 export interface TopicAdminEnvironment {
   readonly store: MetadataStore;
   readonly catalog: TopicCatalog;
@@ -47,7 +39,8 @@ export interface TopicAdminEnvironment {
   readonly random: Random;
   /** Number of nodes in the view. */
   readonly memberCount: () => number;
-  readonly defaults: () => TopicDefaults;
+  /** The broker's configuration as it is now; some of it changes at run time. */
+  readonly config: () => BrokerConfig;
   /** What Kafka says against these overrides of a topic's configuration, if anything (INVALID_CONFIG). */
   readonly configsProblem: (configs: ReadonlyMap<string, string>) => string | undefined;
   /** The effective configuration under these overrides, for a topic that is only validated. */
@@ -74,7 +67,7 @@ export class TopicAdmin {
 
   /** Creates a topic. Codes as CreateTopics answers them. @throws StorageFault */
   async create(creation: TopicCreation): Promise<TopicOutcome> {
-    const { store, catalog, clock, random, defaults } = this.#environment;
+    const { store, catalog, clock, random, config } = this.#environment;
     const { name, configs = new Map<string, string>() } = creation;
     const problem = this.#creationProblem(creation, configs);
     if (problem !== undefined) return problem;
@@ -82,8 +75,8 @@ export class TopicAdmin {
       count === undefined || count === -1 ? fallback : count;
     const record: TopicRecord = {
       id: randomTopicId(random),
-      partitionCount: orDefault(creation.partitionCount, defaults().partitionCount),
-      replicationFactor: orDefault(creation.replicationFactor, defaults().replicationFactor),
+      partitionCount: orDefault(creation.partitionCount, config().numPartitions),
+      replicationFactor: orDefault(creation.replicationFactor, config().defaultReplicationFactor),
       configs,
       createdMs: clock.nowMs(),
     };
@@ -109,7 +102,7 @@ export class TopicAdmin {
    * Creates a coordinator's topic, with Kafka's settings for it, unless it is there. Errors as of `create`.
    * @throws StorageFault
    */
-  ensureInternal(name: typeof CONSUMER_OFFSETS): Promise<TopicOutcome> {
+  ensureInternal(name: InternalTopicName): Promise<TopicOutcome> {
     const topic = this.#environment.catalog.byName(name);
     if (topic !== undefined) return Promise.resolve({ errorCode: ErrorCode.NONE, topic });
     const underWay = this.#internalUnderWay.get(name);
@@ -166,7 +159,7 @@ export class TopicAdmin {
   }
 
   #creationProblem(creation: TopicCreation, configs: ReadonlyMap<string, string>): TopicOutcome | undefined {
-    const { catalog, memberCount, configsProblem, defaults } = this.#environment;
+    const { catalog, memberCount, configsProblem, config } = this.#environment;
     const { name, partitionCount = -1, replicationFactor = -1 } = creation;
     if (catalog.byName(name) !== undefined) return alreadyExists(name);
     const nameProblem = topicNameProblem(name);
@@ -183,7 +176,7 @@ export class TopicAdmin {
       return invalidPartitions('Number of partitions was set to an invalid non-positive value.');
     }
     if (partitionCount > partitionsPerCreationMax) return tooManyPartitions();
-    const replicas = replicationFactor === -1 ? defaults().replicationFactor : replicationFactor;
+    const replicas = replicationFactor === -1 ? config().defaultReplicationFactor : replicationFactor;
     if (replicas > memberCount()) {
       return invalidReplication(
         `Unable to replicate the partition ${replicas} time(s): The target replication factor of ${replicas} cannot be ` +
@@ -193,20 +186,15 @@ export class TopicAdmin {
     return undefined;
   }
 
-  async #createInternal(name: typeof CONSUMER_OFFSETS): Promise<TopicOutcome> {
-    const { catalog, defaults, memberCount } = this.#environment;
-    const { offsetsPartitionCount, offsetsReplicationFactor, offsetsSegmentBytes } = defaults();
+  async #createInternal(name: InternalTopicName): Promise<TopicOutcome> {
+    const { catalog, config, memberCount } = this.#environment;
+    const { partitionCount, replicationFactor, configs } = internalTopicSettings(name, config());
     const outcome = await this.create({
       name,
-      partitionCount: offsetsPartitionCount,
+      partitionCount,
       // The topic is not held back until enough nodes have joined: its records are as safe on one, in the journal.
-      replicationFactor: Math.min(offsetsReplicationFactor, Math.max(1, memberCount())),
-      // GroupCoordinator.groupMetadataTopicConfigs
-      configs: new Map([
-        ['cleanup.policy', 'compact'],
-        ['compression.type', 'producer'],
-        ['segment.bytes', String(offsetsSegmentBytes)],
-      ]),
+      replicationFactor: Math.min(replicationFactor, Math.max(1, memberCount())),
+      configs,
     });
     if (outcome.errorCode !== ErrorCode.TOPIC_ALREADY_EXISTS) return outcome;
     const topic = catalog.byName(name);

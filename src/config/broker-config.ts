@@ -123,6 +123,9 @@ function crossProblems(values: OptionValues, config: BrokerConfig): ConfigProble
   add('broker.id', bothIds ? `it differs from node.id, which is ${values.nodeId}` : undefined);
   const sessionBounds = values.groupMinSessionTimeoutMs > values.groupMaxSessionTimeoutMs;
   add('group.min.session.timeout.ms', sessionBounds ? 'it is above group.max.session.timeout.ms' : undefined);
+  const lagMin = BigInt(effectiveText(config.layers, 'log.cleaner.min.compaction.lag.ms')!.trim());
+  const lagMax = BigInt(effectiveText(config.layers, 'log.cleaner.max.compaction.lag.ms')!.trim());
+  add('log.cleaner.min.compaction.lag.ms', lagMin > lagMax ? `it is above the largest lag, ${lagMax}` : undefined);
   for (const name of ['log.retention.ms', 'log.retention.minutes', 'log.retention.hours']) {
     // Kafka: unlimited (-1) or at least 1 (AbstractKafkaConfig.getLogRetentionTimeMillis).
     const text = effectiveText(config.layers, name);

@@ -21,7 +21,8 @@ export const logOptions = {
   'default.replication.factor': int({
     default: 1,
     min: 1,
-    meaning: 'Replication factor of a topic created without one.',
+    meaning:
+      'How many nodes clients are shown as replicas of a partition, for a topic created without a number. How many copies there are is the matter of the store.',
   }),
   'message.max.bytes': int({
     default: 1048588,

@@ -44,6 +44,7 @@ export const processOptions = {
   'log.level': oneOf({
     default: 'info',
     words: ['debug', 'info', 'warn', 'error'],
+    dynamic: 'cluster-wide',
     meaning: 'The least important log lines that are written.',
   }),
   'drain.timeout.ms': int({

@@ -29,6 +29,8 @@ export interface TopicCreation {
   /** -1 or left out: `default.replication.factor`. */
   readonly replicationFactor?: number;
   readonly configs?: ReadonlyMap<string, string>;
+  /** Configs that the client sent without a value, which is refused. */
+  readonly nullConfigs?: readonly string[];
   readonly validateOnly?: boolean;
 }
 
@@ -69,7 +71,7 @@ export class TopicAdmin {
   async create(creation: TopicCreation): Promise<TopicOutcome> {
     const { store, catalog, clock, random, config } = this.#environment;
     const { name, configs = new Map<string, string>() } = creation;
-    const problem = this.#creationProblem(creation, configs);
+    const problem = this.problemOf(creation);
     if (problem !== undefined) return problem;
     const orDefault = (count: number | undefined, fallback: number): number =>
       count === undefined || count === -1 ? fallback : count;
@@ -132,8 +134,20 @@ export class TopicAdmin {
     throw overtaken(name);
   }
 
-  /** Raises the number of partitions to `count`. Codes as CreatePartitions answers them. @throws StorageFault */
-  createPartitions(name: string, count: number, validateOnly = false): Promise<TopicOutcome> {
+  /**
+   * Raises the number of partitions to `count`. Codes as CreatePartitions answers them.
+   * @param check what else speaks against it, given the number of new partitions and the topic's replication factor.
+   * @throws StorageFault
+   */
+  createPartitions(
+    name: string,
+    count: number,
+    options: {
+      readonly validateOnly?: boolean;
+      readonly check?: (additional: number, replicationFactor: number) => TopicOutcome | undefined;
+    } = {},
+  ): Promise<TopicOutcome> {
+    const { validateOnly = false, check } = options;
     return this.#change(name, validateOnly, (record) => {
       if (count === record.partitionCount) {
         return invalidPartitions(`Topic already has ${record.partitionCount} partition(s).`);
@@ -143,7 +157,10 @@ export class TopicAdmin {
           `The topic ${name} currently has ${record.partitionCount} partition(s); ${count} would not be an increase.`,
         );
       }
-      if (count - record.partitionCount > partitionsPerCreationMax) return tooManyPartitions();
+      const additional = count - record.partitionCount;
+      const problem = check?.(additional, record.replicationFactor);
+      if (problem !== undefined) return problem;
+      if (additional > partitionsPerCreationMax) return tooManyPartitions();
       return { ...record, partitionCount: count };
     });
   }
@@ -158,15 +175,18 @@ export class TopicAdmin {
     });
   }
 
-  #creationProblem(creation: TopicCreation, configs: ReadonlyMap<string, string>): TopicOutcome | undefined {
+  /** What speaks against creating this topic, as far as this node can tell by itself. */
+  problemOf(creation: TopicCreation): TopicOutcome | undefined {
     const { catalog, memberCount, configsProblem, config } = this.#environment;
-    const { name, partitionCount = -1, replicationFactor = -1 } = creation;
+    const { name, partitionCount = -1, replicationFactor = -1, configs = new Map(), nullConfigs = [] } = creation;
     if (catalog.byName(name) !== undefined) return alreadyExists(name);
     const nameProblem = topicNameProblem(name);
     if (nameProblem !== undefined) return invalidTopic(nameProblem);
     // Nodes that create two such names at the same instant both succeed: their metrics share a name, no more.
     const colliding = catalog.collidingWith(name);
     if (colliding !== undefined) return invalidTopic(`Topic '${name}' collides with existing topic: ${colliding}`);
+    if (nullConfigs.length > 0)
+      return invalidConfig(`Null value not supported for topic configs: ${nullConfigs.join(',')}`);
     const configProblem = configsProblem(configs);
     if (configProblem !== undefined) return invalidConfig(configProblem);
     if (replicationFactor < -1 || replicationFactor === 0) {

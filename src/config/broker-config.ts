@@ -33,6 +33,8 @@ export interface ConfigProblem {
   readonly text: string | null;
   /** What is wrong, in Kafka's words where Kafka has some. */
   readonly problem: string;
+  /** The text as Kafka's message shows it, if otherwise. */
+  readonly shown?: string;
   /** What would be right, if that is not said by `problem`. */
   readonly allowed?: string;
 }
@@ -61,7 +63,7 @@ export function buildBrokerConfig(
     const text = effectiveText(layers, name);
     const reading = definition.read(text);
     if ('problem' in reading) {
-      problems.push({ name, text, problem: reading.problem, allowed: definition.allowed });
+      problems.push({ ...reading, name, text, allowed: definition.allowed });
     } else if (definition.refused !== undefined && definition.print(reading.value) !== definition.defaultText) {
       problems.push({ name, text, problem: definition.refused });
     } else if (name in brokerOptions) fields[fieldName(name)] = reading.value;
@@ -88,7 +90,7 @@ export function buildBrokerConfig(
 export function brokerConfigWith(options: Readonly<Record<string, string>> = {}): BrokerConfig {
   const built = buildBrokerConfig({ ...noLayers, given: new Map(Object.entries(options)) });
   if ('config' in built) return built.config;
-  throw new Error(built.problems.map(({ name, text, problem }) => invalidValueMessage(name, text, problem)).join('; '));
+  throw new Error(built.problems.map((problem) => invalidValueMessage(problem.name, problem.text, problem)).join('; '));
 }
 
 function layerNames(layers: ConfigLayers): string[] {

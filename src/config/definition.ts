@@ -129,7 +129,7 @@ function integer<T>(type: IntegerType, range: Range, toValue: (value: bigint) =>
       const reading = readInteger(text, type);
       if ('problem' in reading) return reading;
       const problem = rangeProblem(reading.value, range);
-      return problem === undefined ? { value: toValue(reading.value) } : { problem };
+      return problem === undefined ? { value: toValue(reading.value) } : { problem, shown: String(reading.value) };
     },
     print: String,
   };
@@ -183,7 +183,7 @@ export function double(traits: Row<number> & Range): Definition<number> {
         const reading = readDouble(text);
         if ('problem' in reading) return reading;
         const problem = rangeProblem(reading.value, { min, max, or });
-        return problem === undefined ? reading : { problem };
+        return problem === undefined ? reading : { problem, shown: printDouble(reading.value) };
       },
       print: printDouble,
     },
@@ -215,7 +215,7 @@ export function string<D extends string | null>(
       parse: (text) => {
         const value = text.trim();
         const problem = check?.(value);
-        return problem === undefined ? { value } : { problem };
+        return problem === undefined ? { value } : { problem, shown: value };
       },
       print: (value) => value,
     },
@@ -235,7 +235,7 @@ export function oneOf<const Word extends string>(
       allowed: words.join(', '),
       parse: (text) => {
         const found = words.find((word) => word === text.trim());
-        return found === undefined ? { problem: nullProblem } : { value: found };
+        return found === undefined ? { problem: nullProblem, shown: text.trim() } : { value: found };
       },
       print: (value) => value,
       nullProblem,
@@ -261,8 +261,12 @@ export function list<const Item extends string = string>(
         const items = [...new Set(splitList(text))];
         if (items.includes('')) return { problem: 'values must not be empty' };
         const stranger = words === undefined ? undefined : items.find((item) => !words.includes(item as Item));
-        const problem = stranger === undefined ? check?.(items) : `String must be one of: ${words!.join(', ')}`;
-        return problem === undefined ? { value: items as readonly string[] as readonly Item[] } : { problem };
+        if (stranger !== undefined) {
+          return { problem: `String must be one of: ${words!.join(', ')}`, shown: stranger };
+        }
+        const problem = check?.(items);
+        if (problem !== undefined) return { problem, shown: `[${items.join(', ')}]` };
+        return { value: items as readonly string[] as readonly Item[] };
       },
       print: (items) => items.join(','),
       nullProblem: 'values must not be null',
@@ -272,7 +276,11 @@ export function list<const Item extends string = string>(
 }
 
 /** Kafka's message for a wrong value of option `name` (ConfigException). */
-export function invalidValueMessage(name: string, text: string | null, problem: string): string {
+export function invalidValueMessage(
+  name: string,
+  text: string | null,
+  { problem, shown }: { readonly problem: string; readonly shown?: string },
+): string {
   if (problem.startsWith('values must not be')) return `Configuration '${name}' ${problem}.`;
-  return `Invalid value ${text} for configuration ${name}: ${problem}`;
+  return `Invalid value ${shown ?? text} for configuration ${name}: ${problem}`;
 }

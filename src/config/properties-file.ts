@@ -27,7 +27,8 @@ function logicalLines(content: string): LogicalLine[] {
   for (let index = 0; index < natural.length; index++) {
     const line = index + 1;
     let text = natural[index]!.replace(/^[ \t\f]+/, '');
-    if (text === '' || text.startsWith('#') || text.startsWith('!')) continue;
+    // A lone backslash continues nothing: what follows begins anew.
+    if (text === '' || text === '\\' || text.startsWith('#') || text.startsWith('!')) continue;
     while (isContinued(text)) {
       index++;
       // Blanks at the start of a continuing line do not count; a comment sign there is no comment.

@@ -4,8 +4,11 @@
 /** Kafka's names of the types (ConfigDef.Type). */
 export type ConfigType = 'BOOLEAN' | 'STRING' | 'INT' | 'SHORT' | 'LONG' | 'DOUBLE' | 'LIST' | 'CLASS' | 'PASSWORD';
 
-/** A value read from text, or what is wrong with it in Kafka's words. */
-export type Reading<T> = { readonly value: T } | { readonly problem: string };
+/**
+ * A value read from text, or what is wrong with it in Kafka's words. `shown` is how Kafka's message shows the value, where
+ * that is not the text as given.
+ */
+export type Reading<T> = { readonly value: T } | { readonly problem: string; readonly shown?: string };
 
 const integerTypes = {
   SHORT: { min: -(2n ** 15n), max: 2n ** 15n - 1n },

@@ -1,78 +1,101 @@
 // The messages that a partition's writer understands.
 
-import type { TopicConfigValues } from '../admin/topic-configs.ts';
+import type { BatchHeader } from '../../protocol/records/batch.ts';
 
 export interface AppendRequest {
   /** One validated v2 batch (validateProduced); the actor patches its base offset and leader epoch in place. */
   readonly batch: Buffer;
-  /** CurrentLeaderEpoch the client believes in; -1: it does not say. */
-  readonly leaderEpoch?: number;
+  /** The batch's header, already read. */
+  readonly header: BatchHeader;
+  /** Time of append with LogAppendTime, else -1n. */
+  readonly logAppendTimeMs: bigint;
 }
 
 export interface AppendReply {
   readonly errorCode: number;
   readonly errorMessage?: string;
+  /** -1n on an error. */
   readonly baseOffset: bigint;
   readonly logStartOffset: bigint;
-  /** Time of append with LogAppendTime, else -1n. */
   readonly logAppendTimeMs: bigint;
+}
+
+export interface CoordinatorRecord {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly timestampMs: bigint;
 }
 
 export interface PositionRequest {
   readonly fetchOffset: bigint;
-  /** -1: not given. KIP-320. */
+  /** -1: not given (KIP-320). */
   readonly currentLeaderEpoch: number;
+  /** -1: not given (KIP-595). */
   readonly lastFetchedEpoch: number;
 }
 
-/** Where a log stands, committed facts only. */
+/** Where a log stands; committed facts only. */
 export interface Position {
   readonly errorCode: number;
   readonly leaderEpoch: number;
   readonly logStartOffset: bigint;
   readonly highWatermark: bigint;
   readonly lastStableOffset: bigint;
-  /** KIP-595 truncation answer, when the fetcher's last epoch diverges. */
+  /** Epoch of the record at the log start; -1 in an empty log. */
+  readonly logStartEpoch: number;
+  /** Epoch of the last record; -1 when there has been none. */
+  readonly lastEpoch: number;
+  /** Present when the log diverges from what the fetcher has (KIP-595). */
   readonly divergingEpoch?: { readonly epoch: number; readonly endOffset: bigint };
 }
 
-export interface AbortedTransaction {
-  readonly producerId: bigint;
-  readonly firstOffset: bigint;
+export interface EpochEnd {
+  readonly errorCode: number;
+  readonly leaderEpoch: number;
+  readonly endOffset: bigint;
 }
 
-export interface PartitionProtocol {
-  append(message: AppendRequest): AppendReply;
-  /** Appends records of a coordinator (groups, transactions) that lives in the same shard, as one batch. */
-  appendRecords(message: {
-    readonly records: readonly { readonly key: Buffer | null; readonly value: Buffer | null; readonly timestampMs: bigint }[];
-  }): { readonly baseOffset: bigint; readonly nextOffset: bigint };
-  position(message: PositionRequest): Position;
-  /** Parks until the high watermark is above `highWatermark`, the log start or leadership changes, or `waitMs` is over. */
-  awaitAdvance(message: { readonly highWatermark: bigint; readonly waitMs: number; readonly waiter: number }): boolean;
-  /** Ends a parked awaitAdvance early. */
-  cancelAwait(message: { readonly waiter: number }): void;
-  /** Moves the log start up (DeleteRecords, retention, coordinator snapshots); -1n means to the high watermark. */
-  deleteRecords(message: { readonly beforeOffset: bigint }): { readonly errorCode: number; readonly logStartOffset: bigint };
-  /** Applies retention.ms and retention.bytes at the given facts (gathered from the store by the caller). */
-  endOffsetForEpoch(message: { readonly leaderEpoch: number; readonly currentLeaderEpoch: number }): {
-    readonly errorCode: number;
-    readonly leaderEpoch: number;
-    readonly endOffset: bigint;
-  };
-  /** Writes a checkpoint of the derived state, if there is anything new to save. */
-  checkpoint(message: Record<never, never>): void;
-  /** Producers with state in this partition (DescribeProducers). */
-  describeProducers(message: Record<never, never>): readonly ProducerDescription[];
-}
-
+/** A producer with state in a partition (DescribeProducers). */
 export interface ProducerDescription {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   readonly lastSequence: number;
   readonly lastTimestampMs: bigint;
-  readonly currentTransactionFirstOffset: bigint;
-  readonly coordinatorEpoch: number;
 }
 
-export type { TopicConfigValues };
+type Nothing = Record<never, never>;
+
+export interface PartitionProtocol {
+  append(message: AppendRequest): AppendReply;
+  /** Names this incarnation to a coordinator whose records lie in this partition. */
+  attach(message: Nothing): {
+    readonly incarnation: number;
+    readonly logStartOffset: bigint;
+    readonly highWatermark: bigint;
+  };
+  /**
+   * Appends a coordinator's records as one batch. Refused (undefined) when the partition has been restarted since
+   * `attach` named its incarnation: the coordinator must then replay before it decides anything more.
+   */
+  appendRecords(message: {
+    readonly incarnation: number;
+    readonly records: readonly CoordinatorRecord[];
+  }): { readonly baseOffset: bigint; readonly nextOffset: bigint } | undefined;
+  position(message: PositionRequest): Position;
+  /**
+   * Parks until the high watermark passes `highWatermark` or `cancelAwait` names the waiter. A waiter's number is unique
+   * on the asking node.
+   */
+  awaitAdvance(message: { readonly highWatermark: bigint; readonly waiter: number }): boolean;
+  cancelAwait(message: { readonly waiter: number }): boolean;
+  /** Moves the log start up (DeleteRecords, retention, coordinator snapshots); -1n means to the high watermark. */
+  deleteRecords(message: { readonly beforeOffset: bigint }): {
+    readonly errorCode: number;
+    readonly logStartOffset: bigint;
+  };
+  /** OffsetForLeaderEpoch (KIP-101, KIP-279). */
+  epochEnd(message: { readonly leaderEpoch: number; readonly currentLeaderEpoch: number }): EpochEnd;
+  /** Saves the derived state, so that the next load replays from here; forgets producers idle for `producerIdleMs`. */
+  checkpoint(message: { readonly producerIdleMs: number }): boolean;
+  describeProducers(message: Nothing): readonly ProducerDescription[];
+}

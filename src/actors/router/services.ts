@@ -2,7 +2,9 @@
 // Handlers never know whether an actor is local; the directory decides.
 
 import type { BrokerConfig } from '../../config.ts';
+import type { BrokerConfigs } from '../admin/broker-configs.ts';
 import type { TopicCatalog } from '../admin/catalog.ts';
+import type { ProducerIds } from '../admin/producer-ids.ts';
 import type { TopicAdmin } from '../admin/topics.ts';
 import type { FetchSessions } from '../connection/fetch-sessions.ts';
 import type { GroupProtocol } from '../group/protocol.ts';
@@ -27,6 +29,8 @@ export interface RequestContext {
   readonly connectionId: number;
   /** Name of the listener that the connection came in by: addresses are advertised per listener. */
   readonly listener: string;
+  /** Whether the client has gone: a wait on its behalf may end. */
+  isClosed(): boolean;
   readonly trace: TraceContext | undefined;
 }
 
@@ -38,7 +42,9 @@ export interface Directory {
 }
 
 export interface Services {
+  /** `brokerConfigs.current`: take it anew for each request. */
   readonly config: BrokerConfig;
+  readonly brokerConfigs: BrokerConfigs;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -46,6 +52,7 @@ export interface Services {
   readonly shards: Shards;
   readonly catalog: TopicCatalog;
   readonly topics: TopicAdmin;
+  readonly producerIds: ProducerIds;
   readonly directory: Directory;
   readonly reader: LogReader;
   readonly fetchSessions: FetchSessions;

@@ -90,6 +90,21 @@ export class ActorKind<P, State, Soft, Rec> {
     for (const envelope of slot.cell?.stop(error) ?? []) envelope.reject?.(error);
   }
 
+  /** Sends a message to every actor in memory; resolves when all have answered. A failure is logged, not thrown. */
+  async askAll<K extends Kind<P>>(kind: K, message: MessageOf<P, K>): Promise<void> {
+    const asks = [...this.#slots.keys()].map((key) =>
+      this.ask(key, kind, message).catch((error) => {
+        this.#environment.logger.log('warn', 'message to all failed', {
+          actor: this.definition.kind,
+          key,
+          kind,
+          error,
+        });
+      }),
+    );
+    await Promise.all(asks);
+  }
+
   /** Stops every actor whose key passes `matches`. */
   stopAll(error: unknown, matches: (key: string) => boolean = () => true): void {
     for (const key of [...this.#slots.keys()]) if (matches(key)) this.stop(key, error);

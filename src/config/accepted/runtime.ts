@@ -28,7 +28,6 @@ export const limits = acceptedRows(
   'other limits hold requests and connections: see queued.max.requests, connection.requests.in.flight.max and max.connections',
   [
     ['max.connection.creation.rate', 'INT', '2147483647', { min: 0, dynamic: 'cluster-wide' }],
-    ['queued.max.request.bytes', 'LONG', '-1'],
   ],
 );
 

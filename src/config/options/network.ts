@@ -65,6 +65,7 @@ export const networkOptions = {
   ),
   'controller.listener.names': list<string>({
     default: [],
+    defaultDiffers: 'Kafka demands it; there are no controllers here.',
     meaning:
       'Listeners meant for the controllers of a Kafka cluster. There are none here: a listener named so is not opened.',
   }),
@@ -125,6 +126,14 @@ export const networkOptions = {
     default: 500,
     min: 1,
     meaning: 'Requests in work on the whole node, long polls not counted; at the limit connections are not read.',
+  }),
+  'queued.max.request.bytes': long({
+    default: 134217728,
+    min: 1048576,
+    unit: 'bytes',
+    defaultDiffers: 'Kafka has no bound (-1).',
+    meaning:
+      'Request bytes in work on the whole node; above it connections are read no further until some are answered.',
   }),
   'fetch.max.bytes': int({
     default: 57671680,

@@ -41,6 +41,29 @@ export const processOptions = {
     min: 1,
     meaning: 'Messages that may wait for one actor; a further one is answered with a retriable error.',
   }),
+  'shard.append.bytes.max': int({
+    default: 8388608,
+    min: 65536,
+    unit: 'bytes',
+    meaning: 'Batches that one group commit of a shard takes at most; what exceeds it goes with the next.',
+  }),
+  'partition.checkpoint.batches': int({
+    default: 5000,
+    min: 1,
+    meaning: 'Batches after which a partition saves its producers and epochs, which bounds what its next load replays.',
+  }),
+  'actor.passivate.after.ms': long({
+    default: 300000,
+    min: 1000,
+    unit: 'ms',
+    meaning: 'Idle time after which an actor leaves memory; its next message brings it back.',
+  }),
+  'client.unread.timeout.ms': int({
+    default: 60000,
+    min: 1000,
+    unit: 'ms',
+    meaning: 'How long a client may leave its responses unread before its connection is closed.',
+  }),
   'log.level': oneOf({
     default: 'info',
     words: ['debug', 'info', 'warn', 'error'],

@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+// The composition root: reads the configuration, opens the store and the ports, starts the node, and on SIGTERM or
+// SIGINT drains and stops it.
+
+import { readFileSync } from 'node:fs';
+import { Node } from '../src/actors/node.ts';
+import type { LogLevel } from '../src/actors/runtime/ports.ts';
+import { StorageFault } from '../src/actors/shard/ports.ts';
+import { advertisedWithPorts, type BrokerConfig, loadConfig, printListener } from '../src/config.ts';
+import { openEmbeddedStore } from '../src/storage/embedded/store.ts';
+import { ConnectionCounts, type OpenListener, openListener } from './listener.ts';
+import { lineLogger, systemClock, systemRandom } from './system-ports.ts';
+
+/** Exit codes: 1 the broker could not start or run, 2 the configuration is wrong. */
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+/** How often a drain looks whether the requests under way are done, ms. */
+const DRAIN_CHECK_MS = 10;
+
+async function main(): Promise<void> {
+  const loaded = loadConfig(process.argv.slice(2), process.env, (path) => readFileSync(path, 'utf8'));
+  if ('help' in loaded) return void process.stdout.write(loaded.help);
+  if ('version' in loaded) return void process.stdout.write(`sargasso ${readVersion()}\n`);
+  if ('errors' in loaded) return fail(EXIT_USAGE, ...loaded.errors);
+  const { config } = loaded;
+  let level: () => LogLevel = () => config.logLevel;
+  const logger = lineLogger(() => level());
+  for (const warning of loaded.warnings) logger.log('warn', warning);
+
+  const counts = new ConnectionCounts();
+  const listeners: OpenListener[] = [];
+  for (const listener of config.listeners) {
+    try {
+      listeners.push(await openListener(listener, config.socketListenBacklogSize, counts, logger));
+    } catch (error) {
+      return fail(EXIT_FAILED, listenerProblem(printListener(listener), error as NodeJS.ErrnoException));
+    }
+  }
+  const store = await openEmbeddedStore({ dataDir: config.dataDir, durability: config.durability, logger }).catch(
+    (error: Error) => fail(EXIT_FAILED, error.message),
+  );
+  const bound = new Map(listeners.map(({ name, port }) => [name, port]));
+  const advertised = advertisedWithPorts(config.advertisedListeners, bound);
+  const node = await Node.start(
+    config,
+    Object.fromEntries(advertised.map(({ name, host, port }) => [name, { host, port }])),
+    { clock: systemClock, random: systemRandom, logger, storage: store.shards, metadataStore: store.metadata },
+  ).catch((error: Error) => fail(EXIT_FAILED, startProblem(error)));
+  level = () => node.services.config.logLevel;
+  for (const listener of listeners) listener.serve(node);
+  for (const listener of config.listeners) {
+    const port = bound.get(listener.name) ?? listener.port;
+    process.stdout.write(`listening ${printListener({ ...listener, port })}\n`);
+  }
+
+  let stopping = false;
+  const stop = async (signal: string): Promise<void> => {
+    if (stopping) process.exit(EXIT_FAILED);
+    stopping = true;
+    logger.log('info', 'stopping', { signal });
+    for (const listener of listeners) listener.close();
+    await drain(node, config);
+    await node.stop();
+    await store.close();
+    logger.log('info', 'stopped');
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      stop(signal).catch((error: Error) => fail(EXIT_FAILED, `stop failed: ${error.stack}`));
+    });
+  }
+}
+
+/** Waits for the requests under way to be answered, so long as the configuration allows. */
+async function drain(node: Node, config: BrokerConfig): Promise<void> {
+  const deadlineMs = systemClock.monotonicMs() + config.drainTimeoutMs;
+  node.drain();
+  while (node.requestCount > 0 && systemClock.monotonicMs() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
+  }
+}
+
+function listenerProblem(listener: string, error: NodeJS.ErrnoException): string {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'the port is in use by another process',
+    EACCES: 'this user may not open that port',
+    EADDRNOTAVAIL: 'this machine has no such address',
+    ENOTFOUND: 'the host name is not known',
+  };
+  return `cannot listen on ${listener}: ${reasons[error.code ?? ''] ?? error.message}`;
+}
+
+function startProblem(error: Error): string {
+  return error instanceof StorageFault ? `cannot start: ${error.message}` : `cannot start: ${error.stack}`;
+}
+
+function readVersion(): string {
+  // One folder up from the sources, two from the compiled program.
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return 'unknown';
+}
+
+function fail(code: number, ...lines: string[]): never {
+  for (const line of lines) process.stderr.write(`sargasso: ${line}\n`);
+  process.exit(code);
+}
+
+process.on('uncaughtException', (error) => fail(EXIT_FAILED, `internal error: ${error.stack}`));
+process.on('unhandledRejection', (error) =>
+  fail(EXIT_FAILED, `internal error: ${error instanceof Error ? error.stack : String(error)}`),
+);
+await main();

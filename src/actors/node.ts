@@ -1,0 +1,285 @@
+// One node: all its actors wired together from ports. The composition root makes one from real parts, the simulator from
+// its own; both run exactly this.
+//
+//   accept ─▶ Connection ─▶ dispatch ─▶ handler ─▶ directory ─▶ partition / group actors ─▶ shard ─▶ storage
+
+import type { BrokerConfig } from '../config.ts';
+import { BrokerConfigs } from './admin/broker-configs.ts';
+import { type Topic, TopicCatalog } from './admin/catalog.ts';
+import { ProducerIds } from './admin/producer-ids.ts';
+import { parseTopicConfigs, topicConfigValues } from './admin/topic-configs.ts';
+import { TopicAdmin } from './admin/topics.ts';
+import { Connection, type ConnectionPort, RequestMemory } from './connection/connection.ts';
+import { FetchSessions } from './connection/fetch-sessions.ts';
+import { bindPartition } from './partition/binding.ts';
+import { definePartition } from './partition/partition.ts';
+import { LogReader } from './partition/reader.ts';
+import { applyRetention } from './partition/retention.ts';
+import { TailCache } from './partition/tail-cache.ts';
+import { createDispatch, type RequestObserver } from './router/dispatch.ts';
+import type { Services } from './router/services.ts';
+import { ActorFault } from './runtime/errors.ts';
+import type { Clock, Logger, Random, TimerHandle } from './runtime/ports.ts';
+import { ActorKind } from './runtime/system.ts';
+import { joinView } from './shard/membership.ts';
+import type { MetadataStore, PartitionKey, ShardStorage } from './shard/ports.ts';
+import { partitionKey, StorageFault } from './shard/ports.ts';
+import { parsePartitionKey, Shards } from './shard/shards.ts';
+import { type Endpoint, View } from './shard/view.ts';
+
+export interface NodePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly storage: ShardStorage;
+  readonly metadataStore: MetadataStore;
+  readonly observer?: RequestObserver;
+}
+
+/** How often idle connections and actors are looked for, ms. */
+const SWEEP_MS = 5_000;
+/** How long after a shard has failed with an unknown outcome it is opened again, ms. */
+const SHARD_REOPEN_DELAY_MS = 100;
+
+export class Node {
+  readonly services: Services;
+  readonly #ports: NodePorts;
+  readonly #partitions: ReturnType<typeof partitionsOf>;
+  readonly #cache: TailCache;
+  readonly #connections = new Map<number, Connection>();
+  readonly #memory: RequestMemory;
+  readonly #dispatch;
+  readonly #timers = new Set<TimerHandle>();
+  #lastConnectionId = 0;
+  #stopping = false;
+
+  private constructor(services: Services, ports: NodePorts, parts: Parts) {
+    this.services = services;
+    this.#ports = ports;
+    this.#partitions = parts.partitions;
+    this.#cache = parts.cache;
+    this.#memory = new RequestMemory(services.config.queuedMaxRequestBytes);
+    this.#dispatch = createDispatch(services, ports.observer);
+  }
+
+  /**
+   * Joins the cluster, takes this node's shards and is ready for connections when it resolves.
+   * @param endpoints advertised address by listener name
+   * @throws StorageFault
+   */
+  static async start(
+    initialConfig: BrokerConfig,
+    endpoints: Readonly<Record<string, Endpoint>>,
+    ports: NodePorts,
+  ): Promise<Node> {
+    const { clock, random, logger, storage, metadataStore } = ports;
+    const configs = new BrokerConfigs(initialConfig, metadataStore, logger);
+    await configs.start();
+    const view = new View(
+      initialConfig.nodeId,
+      await joinView(
+        metadataStore,
+        { nodeId: initialConfig.nodeId, endpoints, rack: initialConfig.brokerRack ?? null },
+        { clusterId: initialConfig.clusterId ?? null, shardCount: initialConfig.shards },
+        random,
+      ),
+    );
+    const catalog = new TopicCatalog(
+      metadataStore,
+      (overrides) => topicConfigValues(overrides, configs.current),
+      logger,
+    );
+    await catalog.start();
+
+    let node: Node | undefined;
+    const shards = new Shards({
+      storage,
+      view,
+      clock,
+      logger,
+      limits: { appendBytesMax: initialConfig.shardAppendBytesMax, reopenDelayMs: SHARD_REOPEN_DELAY_MS },
+      onClosed: (shard, error) => node?.shardClosed(shard, error),
+    });
+    await shards.openOwned();
+
+    const cache = new TailCache(initialConfig.tailCacheBytes);
+    const partitions = partitionsOf(initialConfig, ports, shards, catalog, cache);
+    const reader = new LogReader(shards, cache);
+    const topics = new TopicAdmin({
+      store: metadataStore,
+      catalog,
+      clock,
+      random,
+      memberCount: () => view.members.length,
+      config: () => configs.current,
+      configsProblem: (overrides) => {
+        const parsed = parseTopicConfigs(overrides, configs.current);
+        return 'invalid' in parsed ? parsed.invalid.message : undefined;
+      },
+      valuesOf: (overrides) => topicConfigValues(overrides, configs.current),
+    });
+    const services: Services = {
+      get config() {
+        return configs.current;
+      },
+      brokerConfigs: configs,
+      clock,
+      random,
+      logger,
+      view,
+      shards,
+      catalog,
+      topics,
+      producerIds: new ProducerIds(metadataStore),
+      directory: {
+        partition: (key) => partitions.ref(key),
+        group: () => {
+          throw new Error('groups are not wired');
+        },
+      },
+      reader,
+      fetchSessions: new FetchSessions(initialConfig.maxIncrementalFetchSessionCacheSlots, clock, random),
+      metadataStore,
+      storage,
+    };
+    node = new Node(services, ports, { partitions, cache });
+    node.#run();
+    return node;
+  }
+
+  /** Takes a new client connection. @param clientHost as Kafka prints it: `/127.0.0.1` */
+  accept(port: ConnectionPort, listener: string, clientHost: string): Connection {
+    const { config, clock, logger } = this.services;
+    const connection = new Connection(++this.#lastConnectionId, listener, clientHost, port, {
+      clock,
+      logger,
+      dispatch: this.#dispatch,
+      memory: this.#memory,
+      limits: {
+        requestsInFlightMax: config.connectionRequestsInFlightMax,
+        idleMs: config.connectionsMaxIdleMs < 0 ? Number.POSITIVE_INFINITY : config.connectionsMaxIdleMs,
+        slowReaderMs: config.clientUnreadTimeoutMs,
+      },
+      onClosed: (closed) => this.#connections.delete(closed.id),
+    });
+    this.#connections.set(connection.id, connection);
+    return connection;
+  }
+
+  /** Connections that are open. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Requests that wait or run on all connections. */
+  get requestCount(): number {
+    let count = 0;
+    for (const connection of this.#connections.values()) count += connection.requests;
+    return count;
+  }
+
+  /** Takes no further requests; long polls are answered with what there is. */
+  drain(): void {
+    for (const connection of this.#connections.values()) connection.drain();
+  }
+
+  /** Saves what shortens the next start and lets the shards go. Requests under way have had their chance before. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const { clock, shards, catalog } = this.services;
+    for (const timer of this.#timers) clock.clearTimer(timer);
+    for (const connection of [...this.#connections.values()]) connection.close('the node stops');
+    const stopped = new ActorFault('actor-stopped', 'the node stops');
+    await this.#partitions.askAll('checkpoint', { producerIdleMs: Number.MAX_SAFE_INTEGER });
+    this.#partitions.stopAll(stopped);
+    catalog.stop();
+    await shards.close();
+  }
+
+  /** A shard is not this node's any more, or must be taken anew. */
+  shardClosed(shard: number, error: unknown): void {
+    const { view } = this.services;
+    const inShard = (key: string): boolean => {
+      const { topicId, index } = parsePartitionKey(key as PartitionKey);
+      return view.shardOf(topicId, index) === shard;
+    };
+    this.#partitions.stopAll(error, inShard);
+    this.#cache.dropAll(inShard);
+  }
+
+  #run(): void {
+    const { catalog, config, logger } = this.services;
+    catalog.onChange((topic, before) => {
+      if (topic === undefined && before !== undefined) this.#topicDeleted(before);
+    });
+    this.#every(SWEEP_MS, () => {
+      for (const connection of [...this.#connections.values()]) connection.closeIfIdle();
+      this.#partitions.passivate();
+    });
+    this.#every(config.logRetentionCheckIntervalMs, () => applyRetention(this.services));
+    this.#every(config.producerIdExpirationCheckIntervalMs, () =>
+      this.#partitions.askAll('checkpoint', { producerIdleMs: this.services.config.producerIdExpirationMs }),
+    );
+    logger.log('debug', 'node runs', { nodeId: this.services.view.nodeId, epoch: this.services.view.epoch });
+  }
+
+  /** Runs `work` again and again, `periodMs` after the former run has ended. */
+  #every(periodMs: number, work: () => void | Promise<void>): void {
+    const { clock, logger } = this.#ports;
+    const timer = clock.setTimer(periodMs, async () => {
+      this.#timers.delete(timer);
+      try {
+        await work();
+      } catch (error) {
+        logger.log('error', 'periodic work failed', { error });
+      }
+      if (!this.#stopping) this.#every(periodMs, work);
+    });
+    this.#timers.add(timer);
+  }
+
+  /** Ends the writers of a deleted topic and removes the logs that this node owns. */
+  #topicDeleted(topic: Topic): void {
+    const { shards, logger } = this.services;
+    for (let index = 0; index < topic.partitionCount; index++) {
+      const key = partitionKey(topic.id, index);
+      this.#partitions.stop(key, new StorageFault('fenced', `topic ${topic.name} is deleted`));
+      this.#cache.drop(key);
+      if (shards.of(key) === undefined) continue;
+      shards.commit(key, [{ kind: 'removal', partition: key }]).catch((error) => {
+        logger.log('error', 'log of a deleted topic stays', { topic: topic.name, partition: index, error });
+      });
+    }
+  }
+}
+
+interface Parts {
+  readonly partitions: ReturnType<typeof partitionsOf>;
+  readonly cache: TailCache;
+}
+
+function partitionsOf(
+  config: BrokerConfig,
+  { clock, random, logger }: NodePorts,
+  shards: Shards,
+  catalog: TopicCatalog,
+  cache: TailCache,
+) {
+  const definition = definePartition(
+    {
+      mailboxMessagesMax: config.mailboxMessagesMax,
+      passivateAfterMs: config.actorPassivateAfterMs,
+      checkpointBatches: config.partitionCheckpointBatches,
+    },
+    { onCommitted: (key, baseOffset, nextOffset, bytes) => cache.add(key, baseOffset, nextOffset, bytes) },
+  );
+  const exists = (key: PartitionKey): boolean => {
+    const { topicId, index } = parsePartitionKey(key);
+    return index < (catalog.byId(topicId)?.partitionCount ?? 0);
+  };
+  return new ActorKind(definition, (key) => bindPartition(key as PartitionKey, shards, exists), {
+    clock,
+    random,
+    logger,
+  });
+}

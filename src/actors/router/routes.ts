@@ -1,0 +1,57 @@
+// Every API that is served, and by what. ApiVersions and docs/protocol.md are derived from this list.
+
+import { apiVersions } from '../../protocol/apis/api-versions.ts';
+import { createPartitions } from '../../protocol/apis/create-partitions.ts';
+import { createTopics } from '../../protocol/apis/create-topics.ts';
+import { deleteTopics } from '../../protocol/apis/delete-topics.ts';
+import { fetch } from '../../protocol/apis/fetch.ts';
+import { initProducerId } from '../../protocol/apis/init-producer-id.ts';
+import { listOffsets } from '../../protocol/apis/list-offsets.ts';
+import { metadata } from '../../protocol/apis/metadata.ts';
+import { produce } from '../../protocol/apis/produce.ts';
+import type { AnyApi, Api, RequestOf, ResponseOf, StructFields } from '../../protocol/schema/define.ts';
+import { handleApiVersions } from './handlers/api-versions.ts';
+import { handleCreatePartitions } from './handlers/create-partitions.ts';
+import { handleCreateTopics } from './handlers/create-topics.ts';
+import { handleDeleteTopics } from './handlers/delete-topics.ts';
+import { handleFetch } from './handlers/fetch.ts';
+import { handleInitProducerId } from './handlers/init-producer-id.ts';
+import { handleListOffsets } from './handlers/list-offsets.ts';
+import { handleMetadata } from './handlers/metadata.ts';
+import { handleProduce } from './handlers/produce.ts';
+import type { RequestHandler } from './services.ts';
+
+export interface Route {
+  readonly api: AnyApi;
+  readonly pipelined: boolean;
+  // biome-ignore lint/suspicious/noExplicitAny: `route` checks that handler and API fit
+  readonly handle: RequestHandler<any, any>;
+}
+
+/** @param pipelined requests of this API may run side by side on one connection; their effects stay in order. */
+function route<Request extends StructFields, Response extends StructFields>(
+  api: Api<Request, Response>,
+  handle: RequestHandler<RequestOf<Api<Request, Response>>, ResponseOf<Api<Request, Response>>>,
+  { pipelined = false } = {},
+): Route {
+  return { api, handle, pipelined };
+}
+
+export const routes: readonly Route[] = [
+  route(produce, handleProduce, { pipelined: true }),
+  route(fetch, handleFetch),
+  route(listOffsets, handleListOffsets),
+  route(apiVersions, handleApiVersions),
+  route(metadata, handleMetadata),
+  route(initProducerId, handleInitProducerId),
+  route(createPartitions, handleCreatePartitions),
+  route(deleteTopics, handleDeleteTopics),
+  route(createTopics, handleCreateTopics),
+].sort((a, b) => a.api.key - b.api.key);
+
+export const routeByKey: ReadonlyMap<number, Route> = new Map(routes.map((entry) => [entry.api.key, entry]));
+
+/** The list that ApiVersions answers. */
+export const advertisedApis: readonly { apiKey: number; minVersion: number; maxVersion: number }[] = routes.map(
+  ({ api }) => ({ apiKey: api.key, minVersion: api.versions.min, maxVersion: api.versions.max }),
+);

@@ -134,7 +134,11 @@ export interface CommitRequest {
   readonly retentionTimeMs: bigint;
   readonly apiVersion: number;
   /** Existing partitions only. */
-  readonly topics: readonly { readonly name: string; readonly partitions: readonly CommittedPartition[] }[];
+  readonly topics: readonly {
+    readonly name: string;
+    readonly topicId: string;
+    readonly partitions: readonly CommittedPartition[];
+  }[];
 }
 
 export interface CommitReply {
@@ -148,8 +152,10 @@ export interface CommitReply {
 }
 
 export interface OffsetsRequest {
-  /** Null: all that the group has. */
-  readonly topics: readonly { readonly name: string; readonly partitionIndexes: readonly number[] }[] | null;
+  /** Null: all that the group has. Topic ids (zero: not known) keep a topic's namesake from inheriting offsets. */
+  readonly topics:
+    | readonly { readonly name: string; readonly topicId: string; readonly partitionIndexes: readonly number[] }[]
+    | null;
   /** KIP-447: do not show offsets that a transaction may still change. */
   readonly requireStable: boolean;
   /** Set by members of KIP-848 groups. */
@@ -168,7 +174,12 @@ export interface FetchedPartition {
 
 export interface OffsetsReply {
   readonly errorCode: number;
-  readonly topics: readonly { readonly name: string; readonly partitions: readonly FetchedPartition[] }[];
+  readonly topics: readonly {
+    readonly name: string;
+    /** Zero when not known. */
+    readonly topicId: string;
+    readonly partitions: readonly FetchedPartition[];
+  }[];
 }
 
 export interface DeleteOffsetsRequest {
@@ -204,7 +215,7 @@ export interface GroupProtocol {
   /** Removes offsets whose retention is over (KIP-211) and the group with the last of them. @returns how many went */
   expireOffsets(message: Record<never, never>): number;
   /** Forgets the offsets of a topic that is gone. @returns how many went */
-  topicDeleted(message: { readonly topic: string }): number;
+  topicDeleted(message: { readonly topic: string; readonly topicId: string }): number;
   /** Writes all that is live once more, so that older records can go. @returns how many records */
   snapshot(message: Record<never, never>): number;
 

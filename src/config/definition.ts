@@ -258,15 +258,14 @@ export function list<const Item extends string = string>(
       type: 'LIST',
       allowed: allowed ?? (words === undefined ? 'a list with commas' : `a list of ${words.join(', ')}`),
       parse: (text) => {
-        const items = [...new Set(splitList(text))];
-        if (items.includes('')) return { problem: 'values must not be empty' };
-        const stranger = words === undefined ? undefined : items.find((item) => !words.includes(item as Item));
-        if (stranger !== undefined) {
-          return { problem: `String must be one of: ${words!.join(', ')}`, shown: stranger };
-        }
+        const items = splitList(text);
         const problem = check?.(items);
         if (problem !== undefined) return { problem, shown: `[${items.join(', ')}]` };
-        return { value: items as readonly string[] as readonly Item[] };
+        if (words === undefined) return { value: items as readonly string[] as readonly Item[] };
+        if (items.includes('')) return { problem: 'values must not be empty' };
+        const stranger = items.find((item) => !words.includes(item as Item));
+        if (stranger !== undefined) return { problem: `String must be one of: ${words.join(', ')}`, shown: stranger };
+        return { value: [...new Set(items as readonly string[] as readonly Item[])] };
       },
       print: (items) => items.join(','),
       nullProblem: 'values must not be null',

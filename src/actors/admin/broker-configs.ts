@@ -147,8 +147,8 @@ export class BrokerConfigs {
     const layer = perBroker ? { dynamicBroker: next } : { dynamicDefault: next };
     const built = buildBrokerConfig({ ...this.#config.layers, ...layer });
     if ('config' in built) return undefined;
-    const { name, text, problem } = built.problems[0]!;
-    return invalidRequest(invalidValueMessage(name, text, problem));
+    const problem = built.problems[0]!;
+    return invalidRequest(invalidValueMessage(problem.name, problem.text, problem));
   }
 }
 

@@ -21,10 +21,16 @@ const noFlush = 'the broker option durability says when a write counts as stored
 const noReplicas = 'a partition has one owner and its copies are the matter of the store';
 const noTiers = 'there is no tiered storage';
 
-const throttledReplicas = () =>
+const throttledReplicas = (name: string) =>
   list<string>({
     default: [],
     allowed: '* or a list of PARTITION:BROKER',
+    check: (items) => {
+      const isRight = items.join('') === '*' || items.every((item) => /^([0-9]+:[0-9]+)?$/.test(item));
+      return isRight
+        ? undefined
+        : `${name} must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...`;
+    },
     meaning: 'Replicas whose replication is throttled.',
     withoutEffect: noReplicas,
   });
@@ -197,8 +203,8 @@ export const topicConfigDefinitions = {
     meaning:
       "How far a record's timestamp may lie ahead of the broker's clock; else INVALID_TIMESTAMP. Only with CreateTime.",
   }),
-  'leader.replication.throttled.replicas': throttledReplicas(),
-  'follower.replication.throttled.replicas': throttledReplicas(),
+  'leader.replication.throttled.replicas': throttledReplicas('leader.replication.throttled.replicas'),
+  'follower.replication.throttled.replicas': throttledReplicas('follower.replication.throttled.replicas'),
   'remote.storage.enable': boolean({
     default: false,
     meaning: 'Whether older segments move to tiered storage; there is none, so only false is taken.',

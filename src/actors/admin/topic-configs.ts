@@ -3,7 +3,6 @@
 
 import { type BrokerConfig, effectiveText } from '../../config/broker-config.ts';
 import { type Definition, fieldName, invalidValueMessage } from '../../config/definition.ts';
-import { splitList } from '../../config/value-types.ts';
 import {
   configSource,
   type DescribedConfig,
@@ -42,10 +41,8 @@ export function parseTopicConfigs(
     const definition = topicConfigDefinition(name)!;
     const text = overrides.get(name) ?? brokerDefault(name, definition, broker);
     const reading = definition.read(text);
-    const problem = 'problem' in reading ? reading.problem : replicasProblem(name, text);
-    if (problem !== undefined)
-      return { invalid: { name, message: invalidValueMessage(name, shown(name, text), problem) } };
-    if ('value' in reading) fields[fieldName(name)] = reading.value;
+    if ('problem' in reading) return { invalid: { name, message: invalidValueMessage(name, text, reading) } };
+    fields[fieldName(name)] = reading.value;
   }
   const values = fields as unknown as TopicConfigValues;
   const crossed = crossProblem(values);
@@ -102,23 +99,6 @@ function brokerDefault(name: string, definition: Definition, broker: BrokerConfi
 function printed(definition: Definition, text: string | null): string | null {
   const reading = definition.read(text);
   return 'value' in reading ? definition.print(reading.value) : text;
-}
-
-/** Kafka prints the parsed list where its validator refuses one (ThrottledReplicaListValidator). */
-function shown(name: string, text: string | null): string | null {
-  return isReplicaList(name) && text !== null ? `[${splitList(text).join(', ')}]` : text;
-}
-
-function isReplicaList(name: string): boolean {
-  return name.endsWith('.replication.throttled.replicas');
-}
-
-function replicasProblem(name: string, text: string | null): string | undefined {
-  if (!isReplicaList(name)) return undefined;
-  const items = splitList(text ?? '');
-  if (items.length === 1 && items[0] === '*') return undefined;
-  if (items.every((item) => /^[0-9]+:[0-9]+$/.test(item))) return undefined;
-  return `${name} must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...`;
 }
 
 function crossProblem(values: TopicConfigValues): InvalidConfig | undefined {

@@ -1,20 +1,36 @@
 // Every API that is served, and by what. ApiVersions and docs/protocol.md are derived from this list.
 
+import { alterConfigs } from '../../protocol/apis/alter-configs.ts';
 import { apiVersions } from '../../protocol/apis/api-versions.ts';
 import { createPartitions } from '../../protocol/apis/create-partitions.ts';
 import { createTopics } from '../../protocol/apis/create-topics.ts';
+import { deleteRecords } from '../../protocol/apis/delete-records.ts';
 import { deleteTopics } from '../../protocol/apis/delete-topics.ts';
+import { describeCluster } from '../../protocol/apis/describe-cluster.ts';
+import { describeConfigs } from '../../protocol/apis/describe-configs.ts';
+import { describeLogDirs } from '../../protocol/apis/describe-log-dirs.ts';
+import { describeTopicPartitions } from '../../protocol/apis/describe-topic-partitions.ts';
+import { electLeaders } from '../../protocol/apis/elect-leaders.ts';
 import { fetch } from '../../protocol/apis/fetch.ts';
+import { incrementalAlterConfigs } from '../../protocol/apis/incremental-alter-configs.ts';
 import { initProducerId } from '../../protocol/apis/init-producer-id.ts';
 import { listOffsets } from '../../protocol/apis/list-offsets.ts';
 import { metadata } from '../../protocol/apis/metadata.ts';
 import { produce } from '../../protocol/apis/produce.ts';
 import type { AnyApi, Api, RequestOf, ResponseOf, StructFields } from '../../protocol/schema/define.ts';
+import { handleAlterConfigs } from './handlers/alter-configs.ts';
 import { handleApiVersions } from './handlers/api-versions.ts';
 import { handleCreatePartitions } from './handlers/create-partitions.ts';
 import { handleCreateTopics } from './handlers/create-topics.ts';
+import { handleDeleteRecords } from './handlers/delete-records.ts';
 import { handleDeleteTopics } from './handlers/delete-topics.ts';
+import { handleDescribeCluster } from './handlers/describe-cluster.ts';
+import { handleDescribeConfigs } from './handlers/describe-configs.ts';
+import { handleDescribeLogDirs } from './handlers/describe-log-dirs.ts';
+import { handleDescribeTopicPartitions } from './handlers/describe-topic-partitions.ts';
+import { handleElectLeaders } from './handlers/elect-leaders.ts';
 import { handleFetch } from './handlers/fetch.ts';
+import { handleIncrementalAlterConfigs } from './handlers/incremental-alter-configs.ts';
 import { handleInitProducerId } from './handlers/init-producer-id.ts';
 import { handleListOffsets } from './handlers/list-offsets.ts';
 import { handleMetadata } from './handlers/metadata.ts';
@@ -43,6 +59,14 @@ export const routes: readonly Route[] = [
   route(listOffsets, handleListOffsets),
   route(apiVersions, handleApiVersions),
   route(metadata, handleMetadata),
+  route(electLeaders, handleElectLeaders),
+  route(deleteRecords, handleDeleteRecords),
+  route(describeLogDirs, handleDescribeLogDirs),
+  route(describeTopicPartitions, handleDescribeTopicPartitions),
+  route(describeCluster, handleDescribeCluster),
+  route(incrementalAlterConfigs, handleIncrementalAlterConfigs),
+  route(alterConfigs, handleAlterConfigs),
+  route(describeConfigs, handleDescribeConfigs),
   route(initProducerId, handleInitProducerId),
   route(createPartitions, handleCreatePartitions),
   route(deleteTopics, handleDeleteTopics),

@@ -4,7 +4,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { inRange, type VersionSpec, versionRange } from '../../src/protocol/schema/versions.ts';
-import { askOracle, buildOracle, type Task } from './support/kmsg.ts';
+import { askOracle, type Task } from './support/kmsg.ts';
 import { type Direction, messageOf, seedOfRun, type Variant, variants } from './support/messages.ts';
 
 const messagesEach = 20;
@@ -36,8 +36,6 @@ function expectNone(wrong: ReadonlyMap<string, string>): void {
 describe('bytes on the wire, beside franz-go kmsg', function () {
   this.timeout(180_000);
   const seed = seedOfRun();
-
-  before(buildOracle);
 
   it(`kmsg reads our messages and writes the same bytes (seed ${seed})`, () => {
     const cases: { variant: Variant; body: Buffer }[] = [];

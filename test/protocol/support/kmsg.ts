@@ -1,12 +1,10 @@
-// Talks to kmsg-oracle/: builds it once, then has all tasks of a test done in one run of the process.
+// Talks to kmsg-oracle/, which does all tasks of a test in one run of the process. The go tool keeps what it has built.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Direction } from './messages.ts';
 
 const folder = join(import.meta.dirname, '../kmsg-oracle');
-const binary = join(import.meta.dirname, '../../../.cache/kmsg-oracle', `oracle-${process.pid}`);
 const runMsMax = 120_000;
 const answerBytesMax = 512 * 1024 * 1024;
 
@@ -20,7 +18,7 @@ export type Answer =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'failed'; readonly reason: string };
 
-function run(command: string, args: readonly string[], input?: Buffer): Buffer {
+function run(command: string, args: readonly string[], input: Buffer): Buffer {
   const done = spawnSync(command, args, { cwd: folder, input, maxBuffer: answerBytesMax, timeout: runMsMax });
   if (done.error !== undefined) {
     const missing = (done.error as NodeJS.ErrnoException).code === 'ENOENT';
@@ -30,12 +28,6 @@ function run(command: string, args: readonly string[], input?: Buffer): Buffer {
   }
   if (done.status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${done.status}: ${done.stderr}`);
   return done.stdout;
-}
-
-/** Builds the oracle; the go tool caches what has not changed. */
-export function buildOracle(): void {
-  mkdirSync(join(binary, '..'), { recursive: true });
-  run('go', ['build', '-buildvcs=false', '-o', binary, '.']);
 }
 
 function encodeTask(task: Task): Buffer {
@@ -52,7 +44,7 @@ function encodeTask(task: Task): Buffer {
 
 /** Answers in the order of the tasks. */
 export function askOracle(tasks: readonly Task[]): Answer[] {
-  const output = run(binary, [], Buffer.concat(tasks.map(encodeTask)));
+  const output = run('go', ['run', '-buildvcs=false', '.'], Buffer.concat(tasks.map(encodeTask)));
   const answers: Answer[] = [];
   for (let at = 0; at < output.length; ) {
     const length = output.readUInt32BE(at);

@@ -6,18 +6,21 @@
 import type { BrokerConfig } from '../config.ts';
 import { BrokerConfigs } from './admin/broker-configs.ts';
 import { type Topic, TopicCatalog } from './admin/catalog.ts';
+import { CONSUMER_OFFSETS } from './admin/internal-topics.ts';
 import { ProducerIds } from './admin/producer-ids.ts';
 import { parseTopicConfigs, topicConfigValues } from './admin/topic-configs.ts';
 import { TopicAdmin } from './admin/topics.ts';
 import { Connection, type ConnectionPort, RequestMemory } from './connection/connection.ts';
 import { FetchSessions } from './connection/fetch-sessions.ts';
+import { createGroups, type GroupCoordinator, type GroupKind } from './group/coordinator.ts';
 import { bindPartition } from './partition/binding.ts';
+import { PartitionCoordinatorLog } from './partition/coordinator-log.ts';
 import { definePartition } from './partition/partition.ts';
 import { LogReader } from './partition/reader.ts';
 import { applyRetention } from './partition/retention.ts';
 import { TailCache } from './partition/tail-cache.ts';
 import { createDispatch, type RequestObserver } from './router/dispatch.ts';
-import type { Services } from './router/services.ts';
+import type { Directory, Services } from './router/services.ts';
 import { ActorFault } from './runtime/errors.ts';
 import type { Clock, Logger, Random, TimerHandle } from './runtime/ports.ts';
 import { ActorKind } from './runtime/system.ts';
@@ -45,6 +48,8 @@ export class Node {
   readonly services: Services;
   readonly #ports: NodePorts;
   readonly #partitions: ReturnType<typeof partitionsOf>;
+  readonly #groups: GroupKind;
+  readonly #coordinator: GroupCoordinator;
   readonly #cache: TailCache;
   readonly #connections = new Map<number, Connection>();
   readonly #memory: RequestMemory;
@@ -57,6 +62,8 @@ export class Node {
     this.services = services;
     this.#ports = ports;
     this.#partitions = parts.partitions;
+    this.#groups = parts.groups;
+    this.#coordinator = parts.coordinator;
     this.#cache = parts.cache;
     this.#memory = new RequestMemory(services.config.queuedMaxRequestBytes);
     this.#dispatch = createDispatch(services, ports.observer);
@@ -98,13 +105,35 @@ export class Node {
       clock,
       logger,
       limits: { appendBytesMax: initialConfig.shardAppendBytesMax, reopenDelayMs: SHARD_REOPEN_DELAY_MS },
-      onClosed: (shard, error) => node?.shardClosed(shard, error),
+      onClosed: (shard, error) => {
+        if (node !== undefined) node.#shardClosed(shard, error);
+      },
+      onReopened: (shard) => {
+        if (node !== undefined) node.#shardReopened(shard);
+      },
     });
     await shards.openOwned();
 
     const cache = new TailCache(initialConfig.tailCacheBytes);
     const partitions = partitionsOf(initialConfig, ports, shards, catalog, cache);
     const reader = new LogReader(shards, cache);
+    const directory: Directory = {
+      partition: (key) => partitions.ref(key),
+      group: (groupId) => groups.ref(groupId),
+    };
+    const { groups, coordinator } = createGroups({
+      clock,
+      random,
+      logger,
+      config: initialConfig,
+      partitionCount: () => catalog.byName(CONSUMER_OFFSETS)?.partitionCount ?? 0,
+      log: (index) => {
+        const topic = catalog.byName(CONSUMER_OFFSETS);
+        if (topic === undefined) throw new StorageFault('fenced', `${CONSUMER_OFFSETS} does not exist`);
+        return new PartitionCoordinatorLog(partitionKey(topic.id, index), directory, reader);
+      },
+      topicId: (name) => catalog.byName(name)?.id,
+    });
     const topics = new TopicAdmin({
       store: metadataStore,
       catalog,
@@ -131,18 +160,14 @@ export class Node {
       catalog,
       topics,
       producerIds: new ProducerIds(metadataStore),
-      directory: {
-        partition: (key) => partitions.ref(key),
-        group: () => {
-          throw new Error('groups are not wired');
-        },
-      },
+      directory,
+      groupCoordinator: coordinator,
       reader,
       fetchSessions: new FetchSessions(initialConfig.maxIncrementalFetchSessionCacheSlots, clock, random),
       metadataStore,
       storage,
     };
-    node = new Node(services, ports, { partitions, cache });
+    node = new Node(services, ports, { partitions, groups, coordinator, cache });
     node.#run();
     return node;
   }
@@ -190,6 +215,8 @@ export class Node {
     for (const timer of this.#timers) clock.clearTimer(timer);
     for (const connection of [...this.#connections.values()]) connection.close('the node stops');
     const stopped = new ActorFault('actor-stopped', 'the node stops');
+    this.#coordinator.stop();
+    this.#groups.stopAll(stopped);
     await this.#partitions.askAll('checkpoint', { producerIdleMs: Number.MAX_SAFE_INTEGER });
     this.#partitions.stopAll(stopped);
     catalog.stop();
@@ -197,21 +224,50 @@ export class Node {
   }
 
   /** A shard is not this node's any more, or must be taken anew. */
-  shardClosed(shard: number, error: unknown): void {
-    const { view } = this.services;
-    const inShard = (key: string): boolean => {
-      const { topicId, index } = parsePartitionKey(key as PartitionKey);
-      return view.shardOf(topicId, index) === shard;
-    };
+  #shardClosed(shard: number, error: unknown): void {
+    const inShard = (key: string): boolean => this.#shardOf(key as PartitionKey) === shard;
     this.#partitions.stopAll(error, inShard);
     this.#cache.dropAll(inShard);
+    for (const index of this.#coordinatorPartitions((key) => this.#shardOf(key) === shard)) {
+      this.#coordinator.unloadPartition(index);
+    }
+  }
+
+  #shardReopened(shard: number): void {
+    this.#loadCoordinators((key) => this.#shardOf(key) === shard);
+  }
+
+  #shardOf(key: PartitionKey): number {
+    const { topicId, index } = parsePartitionKey(key);
+    return this.services.view.shardOf(topicId, index);
+  }
+
+  /** Partitions of `__consumer_offsets` whose key passes `matches`. */
+  #coordinatorPartitions(matches: (key: PartitionKey) => boolean): number[] {
+    const topic = this.services.catalog.byName(CONSUMER_OFFSETS);
+    if (topic === undefined) return [];
+    return [...Array(topic.partitionCount).keys()].filter((index) => matches(partitionKey(topic.id, index)));
+  }
+
+  /** Loads the coordinators of the partitions that this node owns; groups' asks wait for it. */
+  #loadCoordinators(matches: (key: PartitionKey) => boolean = () => true): void {
+    const { shards, logger } = this.services;
+    const owned = (key: PartitionKey): boolean => shards.of(key) !== undefined && matches(key);
+    for (const index of this.#coordinatorPartitions(owned)) {
+      this.#coordinator.loadPartition(index).catch((error) => {
+        logger.log('error', 'group coordinator does not load', { partition: index, error });
+      });
+    }
   }
 
   #run(): void {
     const { catalog, config, logger } = this.services;
     catalog.onChange((topic, before) => {
       if (topic === undefined && before !== undefined) this.#topicDeleted(before);
+      else if (topic?.name === CONSUMER_OFFSETS) this.#loadCoordinators();
     });
+    this.#loadCoordinators();
+    this.#coordinator.start();
     this.#every(SWEEP_MS, () => {
       for (const connection of [...this.#connections.values()]) connection.closeIfIdle();
       this.#partitions.passivate();
@@ -241,6 +297,12 @@ export class Node {
   /** Ends the writers of a deleted topic and removes the logs that this node owns. */
   #topicDeleted(topic: Topic): void {
     const { shards, logger } = this.services;
+    if (topic.name === CONSUMER_OFFSETS) {
+      for (const index of this.#coordinator.partitions) this.#coordinator.unloadPartition(index);
+    }
+    this.#coordinator.topicDeleted(topic.name, topic.id).catch((error) => {
+      logger.log('error', 'offsets of a deleted topic stay', { topic: topic.name, error });
+    });
     for (let index = 0; index < topic.partitionCount; index++) {
       const key = partitionKey(topic.id, index);
       this.#partitions.stop(key, new StorageFault('fenced', `topic ${topic.name} is deleted`));
@@ -254,6 +316,8 @@ export class Node {
 }
 
 interface Parts {
+  readonly groups: GroupKind;
+  readonly coordinator: GroupCoordinator;
   readonly partitions: ReturnType<typeof partitionsOf>;
   readonly cache: TailCache;
 }

@@ -9,8 +9,6 @@ import type { Shards } from '../shard/shards.ts';
 import type { LoadedPartition } from './partition.ts';
 import { applyRecord, emptyState, encodeCheckpoint, type PartitionRecord, restoreCheckpoint } from './state.ts';
 
-let incarnations = 0;
-
 /** @param exists whether the partition (still) is one: a deleted topic's writer must not come back. */
 export function bindPartition(
   key: PartitionKey,
@@ -29,7 +27,7 @@ export function bindPartition(
       const generation = committer.generation(key);
       commitEntries = (entries) => committer.submit(key, generation, entries);
       const description = await log.describe(key);
-      const loaded: LoadedPartition = { ...emptyState(log.epoch), key, incarnation: ++incarnations };
+      const loaded: LoadedPartition = { ...emptyState(log.epoch), key };
       if (description.checkpoint !== undefined) restoreCheckpoint(loaded, description.checkpoint.bytes);
       for await (const bytes of log.headers(key, description.checkpoint?.offset ?? 0n)) {
         const header = readBatchHeader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));

@@ -17,7 +17,6 @@ import { applyRecord, type PartitionRecord, type PartitionState } from './state.
 /** Soft state: what a restart forgets. */
 export interface PartitionSoft {
   readonly key: PartitionKey;
-  readonly incarnation: number;
   /** One above the last durable record. */
   highWatermark: bigint;
   readonly waiters: Map<number, { readonly replyTo: ReplyTo<boolean>; readonly highWatermark: bigint }>;
@@ -39,7 +38,6 @@ export interface PartitionEvents {
 /** State with the key it belongs to, as the binding loads it. */
 export interface LoadedPartition extends PartitionState {
   readonly key: PartitionKey;
-  readonly incarnation: number;
 }
 
 type PartitionTurn = Turn<PartitionProtocol, PartitionRecord>;
@@ -71,11 +69,10 @@ export function definePartition(limits: PartitionLimits, events: PartitionEvents
     apply: applyRecord,
     soft: (state) => ({
       key: state.key,
-      incarnation: state.incarnation,
       highWatermark: state.nextOffset,
       waiters: new Map(),
     }),
-    unordered: new Set(['position', 'epochEnd', 'cancelAwait', 'attach']),
+    unordered: new Set(['position', 'epochEnd', 'cancelAwait']),
 
     handlers: {
       append(state, { batch, header, logAppendTimeMs }, turn) {
@@ -99,14 +96,7 @@ export function definePartition(limits: PartitionLimits, events: PartitionEvents
         return reply(ErrorCode.NONE, baseOffset);
       },
 
-      attach: (state, _message, _turn, soft) => ({
-        incarnation: soft.incarnation,
-        logStartOffset: state.logStartOffset,
-        highWatermark: soft.highWatermark,
-      }),
-
-      appendRecords(state, { incarnation, records }, turn, soft) {
-        if (incarnation !== soft.incarnation) return undefined;
+      appendRecords(state, { records }, turn) {
         const baseOffset = state.nextOffset;
         recordBatch(
           state,

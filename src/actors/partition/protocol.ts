@@ -67,20 +67,11 @@ type Nothing = Record<never, never>;
 
 export interface PartitionProtocol {
   append(message: AppendRequest): AppendReply;
-  /** Names this incarnation to a coordinator whose records lie in this partition. */
-  attach(message: Nothing): {
-    readonly incarnation: number;
-    readonly logStartOffset: bigint;
-    readonly highWatermark: bigint;
+  /** Appends the records of a coordinator that lives in this partition's shard, as one batch. */
+  appendRecords(message: { readonly records: readonly CoordinatorRecord[] }): {
+    readonly baseOffset: bigint;
+    readonly nextOffset: bigint;
   };
-  /**
-   * Appends a coordinator's records as one batch. Refused (undefined) when the partition has been restarted since
-   * `attach` named its incarnation: the coordinator must then replay before it decides anything more.
-   */
-  appendRecords(message: {
-    readonly incarnation: number;
-    readonly records: readonly CoordinatorRecord[];
-  }): { readonly baseOffset: bigint; readonly nextOffset: bigint } | undefined;
   position(message: PositionRequest): Position;
   /**
    * Parks until the high watermark passes `highWatermark` or `cancelAwait` names the waiter. A waiter's number is unique

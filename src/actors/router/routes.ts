@@ -16,6 +16,7 @@ import { incrementalAlterConfigs } from '../../protocol/apis/incremental-alter-c
 import { initProducerId } from '../../protocol/apis/init-producer-id.ts';
 import { listOffsets } from '../../protocol/apis/list-offsets.ts';
 import { metadata } from '../../protocol/apis/metadata.ts';
+import { offsetForLeaderEpoch } from '../../protocol/apis/offset-for-leader-epoch.ts';
 import { produce } from '../../protocol/apis/produce.ts';
 import type { AnyApi, Api, RequestOf, ResponseOf, StructFields } from '../../protocol/schema/define.ts';
 import { handleAlterConfigs } from './handlers/alter-configs.ts';
@@ -34,6 +35,7 @@ import { handleIncrementalAlterConfigs } from './handlers/incremental-alter-conf
 import { handleInitProducerId } from './handlers/init-producer-id.ts';
 import { handleListOffsets } from './handlers/list-offsets.ts';
 import { handleMetadata } from './handlers/metadata.ts';
+import { handleOffsetForLeaderEpoch } from './handlers/offset-for-leader-epoch.ts';
 import { handleProduce } from './handlers/produce.ts';
 import type { RequestHandler } from './services.ts';
 
@@ -58,19 +60,20 @@ export const routes: readonly Route[] = [
   route(fetch, handleFetch),
   route(listOffsets, handleListOffsets),
   route(apiVersions, handleApiVersions),
-  route(metadata, handleMetadata),
-  route(electLeaders, handleElectLeaders),
   route(deleteRecords, handleDeleteRecords),
+  route(describeCluster, handleDescribeCluster),
   route(describeLogDirs, handleDescribeLogDirs),
   route(describeTopicPartitions, handleDescribeTopicPartitions),
-  route(describeCluster, handleDescribeCluster),
-  route(incrementalAlterConfigs, handleIncrementalAlterConfigs),
-  route(alterConfigs, handleAlterConfigs),
-  route(describeConfigs, handleDescribeConfigs),
-  route(initProducerId, handleInitProducerId),
-  route(createPartitions, handleCreatePartitions),
-  route(deleteTopics, handleDeleteTopics),
+  route(electLeaders, handleElectLeaders),
   route(createTopics, handleCreateTopics),
+  route(deleteTopics, handleDeleteTopics),
+  route(createPartitions, handleCreatePartitions),
+  route(describeConfigs, handleDescribeConfigs),
+  route(alterConfigs, handleAlterConfigs),
+  route(incrementalAlterConfigs, handleIncrementalAlterConfigs),
+  route(initProducerId, handleInitProducerId),
+  route(metadata, handleMetadata),
+  route(offsetForLeaderEpoch, handleOffsetForLeaderEpoch),
 ].sort((a, b) => a.api.key - b.api.key);
 
 export const routeByKey: ReadonlyMap<number, Route> = new Map(routes.map((entry) => [entry.api.key, entry]));

@@ -7,6 +7,7 @@ import type { TopicCatalog } from '../admin/catalog.ts';
 import type { ProducerIds } from '../admin/producer-ids.ts';
 import type { TopicAdmin } from '../admin/topics.ts';
 import type { FetchSessions } from '../connection/fetch-sessions.ts';
+import type { GroupCoordinator } from '../group/coordinator.ts';
 import type { GroupProtocol } from '../group/protocol.ts';
 import type { PartitionProtocol } from '../partition/protocol.ts';
 import type { LogReader } from '../partition/reader.ts';
@@ -54,6 +55,7 @@ export interface Services {
   readonly topics: TopicAdmin;
   readonly producerIds: ProducerIds;
   readonly directory: Directory;
+  readonly groupCoordinator: GroupCoordinator;
   readonly reader: LogReader;
   readonly fetchSessions: FetchSessions;
   readonly metadataStore: MetadataStore;

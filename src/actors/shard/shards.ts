@@ -29,6 +29,8 @@ export interface ShardsEnvironment {
   readonly limits: CommitterLimits & { readonly reopenDelayMs: number };
   /** A shard is no longer open under its epoch: its actors must stop (and come back only if it is opened again). */
   readonly onClosed: (shard: number, error: unknown) => void;
+  /** A shard is open again after `onClosed`. */
+  readonly onReopened: (shard: number) => void;
 }
 
 export class Shards {
@@ -106,13 +108,16 @@ export class Shards {
   }
 
   #reopen(shard: number): void {
-    const { clock, logger, limits, view } = this.#environment;
+    const { clock, logger, limits, view, onReopened } = this.#environment;
     clock.setTimer(limits.reopenDelayMs, () => {
       if (this.#stopping || view.ownerOf(shard) !== view.nodeId) return;
-      this.#openShard(shard).catch((error) => {
-        logger.log('error', 'shard does not open', { shard, error });
-        this.#reopen(shard);
-      });
+      this.#openShard(shard).then(
+        () => onReopened(shard),
+        (error) => {
+          logger.log('error', 'shard does not open', { shard, error });
+          this.#reopen(shard);
+        },
+      );
     });
   }
 }

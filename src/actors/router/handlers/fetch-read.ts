@@ -2,6 +2,7 @@
 
 import type { fetch } from '../../../protocol/apis/fetch.ts';
 import { ErrorCode } from '../../../protocol/errors.ts';
+import { splitBatches } from '../../../protocol/records/batch.ts';
 import { downConvert } from '../../../protocol/records/legacy.ts';
 import type { ResponseOf } from '../../../protocol/schema/define.ts';
 import type { Topic } from '../../admin/catalog.ts';
@@ -128,13 +129,9 @@ async function readOne(
     const needOne = atLeastOne || (magic < 2 && bytesMax > 0);
     const batches = await services.reader.read(key, wanted.fetchOffset, endOffset, Math.max(0, bytesMax), needOne);
     let records: readonly Uint8Array[] = batches;
-    if (magic < 2 && batches.length > 0) {
-      const converted = downConvert(
-        batches as Buffer[],
-        magic,
-        wanted.fetchOffset,
-        budget.firstBatchWhole ? Number.MAX_SAFE_INTEGER : bytesMax,
-      );
+    if (magic !== 2 && batches.length > 0) {
+      const cut = budget.firstBatchWhole ? Number.MAX_SAFE_INTEGER : bytesMax;
+      const converted = downConvert(batches.flatMap(asBatches), magic, wanted.fetchOffset, cut);
       if ('errorCode' in converted) return failed(wanted, key, converted.errorCode, limits(position));
       records = [converted.records];
     }
@@ -155,6 +152,10 @@ async function readOne(
   } catch (fault) {
     return faulty(wanted, key, topic, fault, services);
   }
+}
+
+function asBatches(chunk: Uint8Array): Buffer[] {
+  return splitBatches(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
 }
 
 function limits({ highWatermark, lastStableOffset, logStartOffset }: Position) {

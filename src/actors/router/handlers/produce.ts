@@ -98,33 +98,26 @@ function appendPartition(
       })),
     };
   }
-  const writer = services.directory.partition(partitionKey(topic.id, index));
+  const [batch] = verdict.batches;
+  // Only the old formats can bring nothing at all.
+  if (batch === undefined) return { index, errorCode: ErrorCode.NONE, baseOffset: -1n };
   const logAppendTimeMs = values.messageTimestampType === 'LogAppendTime' ? BigInt(nowMs) : -1n;
-  const appends = verdict.batches.map((batch) =>
-    writer.ask('append', { batch, header: readBatchHeader(batch), logAppendTimeMs }, context.trace),
-  );
-  return settle(index, topic, appends, services);
+  const append = services.directory
+    .partition(partitionKey(topic.id, index))
+    .ask('append', { batch, header: readBatchHeader(batch), logAppendTimeMs }, context.trace);
+  return settle(index, topic, append, services);
 }
 
-/** One answer for a partition's batches (more than one only from message sets of the old formats). */
 async function settle(
   index: number,
   topic: Topic,
-  appends: readonly Promise<AppendReply>[],
+  append: Promise<AppendReply>,
   services: Services,
 ): Promise<PartitionResponse> {
   try {
-    const replies = appends.length === 1 ? [await (appends[0] as Promise<AppendReply>)] : await Promise.all(appends);
-    const failed = replies.find(({ errorCode }) => errorCode !== ErrorCode.NONE);
-    if (failed !== undefined) return refused(index, failed.errorCode, failed.errorMessage ?? null);
-    const [first] = replies as [AppendReply];
-    return {
-      index,
-      errorCode: ErrorCode.NONE,
-      baseOffset: first.baseOffset,
-      logAppendTimeMs: first.logAppendTimeMs,
-      logStartOffset: first.logStartOffset,
-    };
+    const { errorCode, errorMessage, baseOffset, logAppendTimeMs, logStartOffset } = await append;
+    if (errorCode !== ErrorCode.NONE) return refused(index, errorCode, errorMessage ?? null);
+    return { index, errorCode, baseOffset, logAppendTimeMs, logStartOffset };
   } catch (fault) {
     const errorCode = errorCodeOf(fault, 'partition');
     services.logger.log('warn', 'append failed', { topic: topic.name, partition: index, errorCode, error: fault });

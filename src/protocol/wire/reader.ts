@@ -11,6 +11,12 @@ export const stringBytesMax = 0x7fff;
 const zeroUuid = 'AAAAAAAAAAAAAAAAAAAAAA';
 const emptyBuffer = Buffer.alloc(0);
 
+/**
+ * Most array elements in one message, over all its arrays. The bytes behind a count bound it too, but an element of two
+ * bytes becomes an object of fifty or more: without this a frame of 100 MB could ask for gigabytes.
+ */
+export const elementsMax = 1_000_000;
+
 // A BigInt64 read from a DataView costs a third of Buffer's own; making a view for each frame would eat that up, so
 // eight bytes are moved to a view that is there already.
 const scratch = new Uint8Array(8);
@@ -19,6 +25,7 @@ const scratchView = new DataView(scratch.buffer);
 export class WireReader {
   private buffer: Buffer = emptyBuffer;
   private end = 0;
+  private elements = 0;
   /** Next byte to read. */
   position = 0;
 
@@ -26,6 +33,7 @@ export class WireReader {
   open(buffer: Buffer, offset: number): void {
     this.buffer = buffer;
     this.end = buffer.length;
+    this.elements = 0;
     this.position = offset;
   }
 
@@ -203,6 +211,9 @@ export class WireReader {
     if (count * elementBytesMin > this.end - this.position) {
       throw new ProtocolError('', `array of ${count} elements, but only ${this.end - this.position} bytes are left`);
     }
+    this.elements += count;
+    if (this.elements > elementsMax)
+      throw new ProtocolError('', `more than ${elementsMax} array elements in a message`);
     return count;
   }
 

@@ -11,6 +11,13 @@ const startTimeoutMs = 30_000;
 const stopTimeoutMs = 20_000;
 const listening = /^listening PLAINTEXT:\/\/127\.0\.0\.1:(\d+)$/;
 
+/** Takes settings of the surrounding shell away, so that a test's broker is configured by the test alone. */
+const withoutSettings = Object.fromEntries(
+  Object.keys(process.env)
+    .filter((name) => name.startsWith('SARGASSO_'))
+    .map((name) => [name, undefined]),
+);
+
 export interface BrokerOptions {
   /** Properties by Kafka's names, e.g. `{ 'num.partitions': '6' }`. */
   readonly config?: Record<string, string>;
@@ -51,7 +58,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<BrokerPr
     const main = join(repositoryRoot, 'cluster', 'main.ts');
     const started = new StartedProcess('broker', process.execPath, ['--import', 'tsx', main, ...args], {
       cwd: repositoryRoot,
-      env: options.env,
+      env: { ...withoutSettings, ...options.env },
     });
     try {
       const line = await started.line('that it listens', (text) => listening.test(text), startTimeoutMs);

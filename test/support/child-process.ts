@@ -105,7 +105,13 @@ export class StartedProcess {
 
   /** Sends a signal to the process, or to another process that it stands for. */
   signal(signal: NodeJS.Signals, pid: number = this.pid): void {
-    if (!this.hasEnded) process.kill(pid, signal);
+    if (this.hasEnded) return;
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      // It has ended by itself, and its output is not read to the end yet.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 
   /** Sends SIGTERM and waits for the end. @throws Error when it takes too long; it is then killed. */

@@ -48,7 +48,14 @@ export async function startKafka(options: BrokerOptions = {}): Promise<BrokerPro
   );
   const java = (main: string, ...args: string[]) => ['-cp', `${libDir}/*`, main, ...args];
   const clusterId = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url');
-  const format = java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config, '--ignore-formatted');
+  const format = java(
+    'kafka.tools.StorageTool',
+    'format',
+    `--cluster-id=${clusterId}`,
+    '-c',
+    config,
+    '--ignore-formatted',
+  );
   await promisify(execFile)('java', format, { timeout: startTimeoutMs });
 
   async function run(): Promise<StartedProcess> {

@@ -17,5 +17,7 @@ export const TOPIC_OPERATIONS = read | write | create | remove | alter | describ
 /** Every operation there is on the cluster. */
 export const CLUSTER_OPERATIONS =
   create | alter | describe | clusterAction | describeConfigs | alterConfigs | idempotentWrite;
+/** Every operation there is on a group. */
+export const GROUP_OPERATIONS = read | remove | describe | describeConfigs | alterConfigs;
 /** The client has not asked. */
 export const OPERATIONS_NOT_ASKED = -2147483648;

@@ -16,13 +16,15 @@ import { type ClassicContext, type GroupTurn, syncError } from './classic/turn.t
 import type { GroupLimits } from './limits.ts';
 import { commitOffsets, deleteOffsets, fetchOffsets, forEachExpiredOffset, removeTopicOffsets } from './offsets.ts';
 import type { GroupDescription, GroupProtocol, GroupSummary } from './protocol.ts';
-import { applyGroupRecord, type GroupRecord, type GroupState, groupExists, recordsOf } from './state.ts';
+import { beginSnapshot, continueSnapshot, type SnapshotQueue } from './snapshot.ts';
+import { applyGroupRecord, type GroupRecord, type GroupState, groupExists } from './state.ts';
 
 const noBytes: Buffer = Buffer.alloc(0);
 
 /** What a restart forgets. */
 export interface GroupSoft {
   classic: ClassicGroup;
+  snapshot: SnapshotQueue | undefined;
 }
 
 export type GroupDefinition = ActorDefinition<GroupProtocol, GroupState, GroupSoft, GroupRecord>;
@@ -50,7 +52,7 @@ export function defineGroup(limits: GroupLimits, mailbox: GroupMailbox): GroupDe
     mailboxMessagesMax: mailbox.mailboxMessagesMax,
     passivateAfterMs: mailbox.passivateAfterMs,
     apply: applyGroupRecord,
-    soft: (state) => ({ classic: ClassicGroup.restore(state) }),
+    soft: (state) => ({ classic: ClassicGroup.restore(state), snapshot: undefined }),
     // A heartbeat's answer promises nothing that a restart could take back.
     unordered: new Set(['heartbeat']),
 
@@ -109,13 +111,10 @@ export function defineGroup(limits: GroupLimits, mailbox: GroupMailbox): GroupDe
       topicDeleted: (state, { topic, topicId }, turn, soft) =>
         removeTopicOffsets(contextOf(soft, turn), state, topic, topicId),
 
-      snapshot(state, _message, turn) {
-        let count = 0;
-        for (const record of [...recordsOf(state)]) {
-          turn.record(record);
-          count++;
-        }
-        return count;
+      snapshot(state, { begin }, turn, soft) {
+        if (begin) soft.snapshot = beginSnapshot(state);
+        const { snapshot } = soft;
+        return snapshot === undefined ? -1 : continueSnapshot(state, snapshot, (record) => turn.record(record));
       },
 
       initialDelayOver: (_state, message, turn, soft) => endInitialDelay(contextOf(soft, turn), message),

@@ -24,3 +24,14 @@ export function groupLimits(config: BrokerConfig): GroupLimits {
     offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000,
   };
 }
+
+/** How long asks wait for a partition that is loading before they are told COORDINATOR_LOAD_IN_PROGRESS. */
+export const loadWaitMs = 3_000;
+/** Delay before a partition that could not be loaded is tried again. */
+export const loadRetryDelayMs = 1_000;
+/** A partition's log is not worth a snapshot below this size. */
+export const snapshotBytesMin = 1_048_576;
+/** A snapshot is due when the log has grown to this many times what was live after the last one. */
+export const snapshotGrowthFactor = 4;
+/** Records of a snapshot that are appended as one batch at most. */
+export const snapshotRecordsMax = 500;

@@ -216,8 +216,11 @@ export interface GroupProtocol {
   expireOffsets(message: Record<never, never>): number;
   /** Forgets the offsets of a topic that is gone. @returns how many went */
   topicDeleted(message: { readonly topic: string; readonly topicId: string }): number;
-  /** Writes all that is live once more, so that older records can go. @returns how many records */
-  snapshot(message: Record<never, never>): number;
+  /**
+   * Writes what is live once more, a part at a time, so that older records can go.
+   * @returns offsets that remain to be written; -1 when no snapshot has begun since the actor (re)started
+   */
+  snapshot(message: { readonly begin: boolean }): number;
 
   /** Own timer: the initial rebalance has waited for members. `attempt` tells a timer that came too late. */
   initialDelayOver(message: { readonly attempt: number; readonly delayMs: number; readonly remainingMs: number }): void;

@@ -1,6 +1,7 @@
 // Operating faults to Kafka's error codes: the one table.
 
 import { ErrorCode } from '../../protocol/errors.ts';
+import { CoordinatorFault } from '../group/faults.ts';
 import { ActorFault } from '../runtime/errors.ts';
 import { StorageFault } from '../shard/ports.ts';
 
@@ -39,6 +40,9 @@ export function errorCodeOf(fault: unknown, site: FaultSite): number {
       case 'actor-stopped':
         return elsewhere;
     }
+  }
+  if (fault instanceof CoordinatorFault) {
+    return fault.code === 'load-in-progress' ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : ErrorCode.NOT_COORDINATOR;
   }
   return ErrorCode.UNKNOWN_SERVER_ERROR;
 }

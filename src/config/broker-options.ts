@@ -48,14 +48,20 @@ export const optionNames: readonly string[] = [...everyOption.keys()].sort();
 
 /** The row of an option, if there is such an option. */
 export function optionDefinition(name: string): Definition | undefined {
-  return everyOption.get(name);
+  return everyOption.get(name) ?? listenerOption(name);
+}
+
+/** Kafka's options of a single listener, `listener.name.<listener>.[<mechanism>.]<option>` (KIP-103): without effect. */
+function listenerOption(name: string): Definition | undefined {
+  const [, afterListener, afterMechanism] = /^listener\.name\.[^.]+\.((?:[^.]+\.)?(.+))$/.exec(name) ?? [];
+  if (afterListener === undefined) return undefined;
+  const definition = everyOption.get(afterListener) ?? everyOption.get(afterMechanism!);
+  return definition && { ...definition, withoutEffect: 'options of single listeners are not supported' };
 }
 
 /** Options of this broker that Kafka does not know. */
 export const ownOptionNames: ReadonlySet<string> = new Set([
   ...Object.keys(storageOptions),
   ...Object.keys(processOptions),
-  'cluster.id',
-  'connection.requests.in.flight.max',
-  'connection.responses.max.bytes',
+  ...optionNames.filter((name) => optionDefinition(name)?.own),
 ]);

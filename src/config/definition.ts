@@ -32,6 +32,8 @@ export interface Traits {
   readonly refused?: string;
   /** Where Kafka's default is another, why. */
   readonly defaultDiffers?: string;
+  /** Kafka has no such option. */
+  readonly own?: boolean;
   /** Kafka hides it from DescribeConfigs. */
   readonly internal?: boolean;
 }

@@ -1,7 +1,7 @@
 // Where option texts come from at the start: properties files, environment, flags, in this order, the later winning.
 // Says of each where it was found, and finds the nearest name for one that does not exist.
 
-import { optionNames } from './broker-options.ts';
+import { optionDefinition, optionNames } from './broker-options.ts';
 import { parseProperties } from './properties-file.ts';
 
 /** One option set somewhere. `origin` reads like `broker.properties:12`, `environment variable X` or `flag --x`. */
@@ -63,7 +63,7 @@ function readPropertiesFile(path: string, readFile: (path: string) => string): S
   const source: Source = { assignments: [], errors: [] };
   for (const { name, text, line } of parseProperties(content)) {
     const origin = `${path}:${line}`;
-    if (optionNames.includes(name)) source.assignments.push({ name, text, origin });
+    if (optionDefinition(name) !== undefined) source.assignments.push({ name, text, origin });
     else source.errors.push(`${origin}: there is no option ${name}${suggestion(name, optionNames)}`);
   }
   return source;
@@ -96,7 +96,7 @@ function readFlags(argv: readonly string[]): Flags {
     else if (!word.startsWith('--')) flags.errors.push(`${word} is not a flag; options are set as --name=value`);
     else {
       const [, name, given] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(word)!;
-      const known = name === 'config' || optionNames.includes(name!);
+      const known = name === 'config' || optionDefinition(name!) !== undefined;
       const next = argv[index + 1];
       if (!known) {
         flags.errors.push(`flag --${name}: there is no such option${suggestion(name!, ['config', ...optionNames])}`);
@@ -121,6 +121,7 @@ export function suggestion(name: string, names: readonly string[]): string {
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= limit)
     .sort((one, other) => one.distance - other.distance || (one.candidate < other.candidate ? -1 : 1))
+    .filter(({ distance }, _, all) => distance <= all[0]!.distance + 1)
     .slice(0, 3)
     .map(({ candidate }) => candidate);
   if (near.length === 0) return '; --help lists all options';

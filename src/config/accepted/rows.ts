@@ -2,7 +2,15 @@
 // A file for Apache Kafka starts this broker too; each such property in it is checked and named in a warning.
 
 import { type Definition, type DynamicScope, define } from '../definition.ts';
-import { type ConfigType, type Reading, readBoolean, readDouble, readInteger, splitList } from '../value-types.ts';
+import {
+  type ConfigType,
+  printDouble,
+  type Reading,
+  readBoolean,
+  readDouble,
+  readInteger,
+  splitList,
+} from '../value-types.ts';
 
 interface Extra {
   readonly min?: number;
@@ -47,7 +55,8 @@ function reader(type: AcceptedType, extra: Extra): (text: string) => Reading<str
     const reading = readAs(type, text);
     if ('problem' in reading) return reading;
     const problem = outside(reading.value, extra);
-    return problem === undefined ? { value: String(reading.value) } : { problem };
+    const value = type === 'DOUBLE' ? printDouble(reading.value as number) : String(reading.value);
+    return problem === undefined ? { value } : { problem, shown: value };
   };
 }
 

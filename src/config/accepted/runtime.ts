@@ -25,8 +25,11 @@ export const metrics = acceptedRows('metrics do not come from the Java classes t
 ]);
 
 export const limits = acceptedRows(
-  'other limits hold requests and connections: see queued.max.requests, connection.requests.in.flight.max and max.connections',
-  [['max.connection.creation.rate', 'INT', '2147483647', { min: 0, dynamic: 'cluster-wide' }]],
+  'other limits hold requests and connections: see queued.max.request.bytes, connection.requests.in.flight.max and max.connections',
+  [
+    ['max.connection.creation.rate', 'INT', '2147483647', { min: 0, dynamic: 'cluster-wide' }],
+    ['queued.max.requests', 'INT', '500', { min: 1 }],
+  ],
 );
 
 export const quotas = acceptedRows('there are no quotas', [

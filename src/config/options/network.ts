@@ -28,6 +28,7 @@ export const nodeOptions = {
     meaning: 'The rack or zone of this node, told to clients in Metadata and DescribeCluster.',
   }),
   'cluster.id': string({
+    own: true,
     default: null,
     allowed: '1 to 64 letters, digits, dots, hyphens or underscores',
     check: (value) => (/^[0-9A-Za-z._-]{1,64}$/.test(value) ? undefined : 'not a cluster id'),
@@ -112,20 +113,17 @@ export const networkOptions = {
     },
   ),
   'connection.requests.in.flight.max': int({
+    own: true,
     default: 64,
     min: 1,
     meaning: 'Requests of one connection that may wait for their answers; at the limit the connection is not read.',
   }),
   'connection.responses.max.bytes': int({
+    own: true,
     default: 16777216,
     min: 1,
     unit: 'bytes',
     meaning: 'Response bytes that one connection may leave unread; at the limit the connection is not read.',
-  }),
-  'queued.max.requests': int({
-    default: 500,
-    min: 1,
-    meaning: 'Requests in work on the whole node, long polls not counted; at the limit connections are not read.',
   }),
   'queued.max.request.bytes': long({
     default: 134217728,

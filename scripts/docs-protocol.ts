@@ -23,7 +23,10 @@ export const versionsOfKafka: Readonly<Record<string, { readonly versions: strin
   WriteTxnMarkers: { versions: '1-2', why: oldVersions },
   DescribeConfigs: { versions: '1-4', why: oldVersions },
   DescribeLogDirs: { versions: '1-5', why: oldVersions },
-  InitProducerId: { versions: '0-6', why: 'version 6 (KIP-939) is not stable in Kafka 4.3, which serves it only on request' },
+  InitProducerId: {
+    versions: '0-6',
+    why: 'version 6 (KIP-939) is not stable in Kafka 4.3, which serves it only on request',
+  },
 };
 
 function rangeText({ min, max }: VersionRange): string {
@@ -31,7 +34,9 @@ function rangeText({ min, max }: VersionRange): string {
 }
 
 function flexibleText({ flexibleFrom, versions }: AnyApi): string {
-  return flexibleFrom > versions.max ? 'none' : rangeText({ min: Math.max(flexibleFrom, versions.min), max: versions.max });
+  return flexibleFrom > versions.max
+    ? 'none'
+    : rangeText({ min: Math.max(flexibleFrom, versions.min), max: versions.max });
 }
 
 function row(api: AnyApi): string {

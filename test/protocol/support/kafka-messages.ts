@@ -1,44 +1,18 @@
-// Kafka's own message definitions and error codes, out of its published jars. They are fetched with Maven when a test
-// first wants them and kept in .cache/; nothing of them is part of the project.
+// Kafka's own message definitions and error codes, out of its published jars. They are test input; nothing of them is
+// part of the project.
 
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { inflateRawSync } from 'node:zlib';
+import { kafkaJar, kafkaLibDir } from '../../support/kafka-jars.ts';
 
-export const kafkaVersion = '4.3.1';
-
-const folder = join(import.meta.dirname, '../../../.cache/kafka');
-const runMsMax = 300_000;
-
-function run(command: string, args: readonly string[]): string {
-  const done = spawnSync(command, args, { timeout: runMsMax, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
-  if (done.error !== undefined) {
-    const missing = (done.error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new Error(
-      missing ? `${command} is needed for this test and is not in the PATH` : `${command}: ${done.error}`,
-    );
-  }
-  if (done.status !== 0) {
-    throw new Error(`${command} ${args.join(' ')} ended with ${done.status}: ${done.stdout}${done.stderr}`);
-  }
-  return done.stdout;
-}
-
-/** Path of a jar, fetched if it is not there. */
-function jar(group: string, artifact: string, version: string): string {
-  const path = join(folder, `${artifact}-${version}.jar`);
-  if (!existsSync(path)) {
-    mkdirSync(folder, { recursive: true });
-    const coordinates = `${group}:${artifact}:${version}`;
-    run('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${coordinates}`, `-DoutputDirectory=${folder}`]);
-  }
-  return path;
-}
+const javaMsMax = 120_000;
 
 /** The files in a zip archive, uncompressed on demand (APPNOTE.TXT 4.3; no zip64, which no such jar needs). */
-function readZip(path: string): Map<string, () => Buffer> {
-  const archive = readFileSync(path);
+async function readZip(path: string): Promise<Map<string, () => Buffer>> {
+  const archive = await readFile(path);
   const endAt = archive.lastIndexOf(Buffer.from('504b0506', 'hex'));
   if (endAt < 0) throw new Error(`${path} is no zip archive`);
   const files = new Map<string, () => Buffer>();
@@ -87,10 +61,10 @@ function parseMessage(text: string): KafkaMessage {
 }
 
 /** Kafka's message definitions by name, as in `FetchRequest`. */
-export function kafkaMessages(): Map<string, KafkaMessage> {
+export async function kafkaMessages(): Promise<Map<string, KafkaMessage>> {
   const messages = new Map<string, KafkaMessage>();
   for (const artifact of ['kafka-clients', 'kafka-group-coordinator', 'kafka-transaction-coordinator']) {
-    for (const [name, read] of readZip(jar('org.apache.kafka', artifact, kafkaVersion))) {
+    for (const [name, read] of await readZip(await kafkaJar(artifact))) {
       if (!/^common\/message\/.*\.json$/.test(name)) continue;
       const message = parseMessage(read().toString());
       messages.set(message.name, message);
@@ -100,13 +74,9 @@ export function kafkaMessages(): Map<string, KafkaMessage> {
 }
 
 /** Kafka's error codes, one `code name retriable` a line, as its Errors class has them. */
-export function kafkaErrors(): string[] {
-  const classPath = [
-    jar('org.apache.kafka', 'kafka-clients', kafkaVersion),
-    jar('org.slf4j', 'slf4j-api', '1.7.36'),
-    jar('org.slf4j', 'slf4j-nop', '1.7.36'),
-  ].join(':');
-  return run('java', ['-cp', classPath, join(import.meta.dirname, 'PrintErrors.java')])
-    .trim()
-    .split('\n');
+export async function kafkaErrors(): Promise<string[]> {
+  const classPath = join(await kafkaLibDir(), '*');
+  const program = join(import.meta.dirname, 'PrintErrors.java');
+  const { stdout } = await promisify(execFile)('java', ['-cp', classPath, program], { timeout: javaMsMax });
+  return stdout.trim().split('\n');
 }

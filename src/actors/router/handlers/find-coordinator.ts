@@ -34,7 +34,7 @@ export async function handleFindCoordinator(
   const find = findByType(keyType, context, services);
   if (!several) return { throttleTimeMs: 0, ...(await find(key)), coordinators: [] };
   const coordinators = coordinatorKeys.map(async (one) => ({ key: one, ...(await find(one)) }));
-  return { ...noNode, throttleTimeMs: 0, errorCode: ErrorCode.NONE, coordinators: await Promise.all(coordinators) };
+  return { throttleTimeMs: 0, coordinators: await Promise.all(coordinators) };
 }
 
 function findByType(

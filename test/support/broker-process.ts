@@ -24,6 +24,8 @@ export interface BrokerOptions {
   /** Data of an earlier run; a new folder, deleted by `remove`, unless given. */
   readonly dataDir?: string;
   readonly env?: Record<string, string>;
+  /** Runs what `npm run build` has made, as a user does, instead of the sources. */
+  readonly compiled?: boolean;
 }
 
 /** A running broker: the same shape whether it is this project's or Apache Kafka. */
@@ -55,8 +57,10 @@ export async function startBroker(options: BrokerOptions = {}): Promise<BrokerPr
   async function run(): Promise<StartedProcess> {
     const flags = { ...options.config, listeners: `PLAINTEXT://127.0.0.1:${port}`, 'data.dir': dataDir };
     const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-    const main = join(repositoryRoot, 'cluster', 'main.ts');
-    const started = new StartedProcess('broker', process.execPath, ['--import', 'tsx', main, ...args], {
+    const main = options.compiled
+      ? [join(repositoryRoot, 'dist', 'cluster', 'main.js')]
+      : ['--import', 'tsx', join(repositoryRoot, 'cluster', 'main.ts')];
+    const started = new StartedProcess('broker', process.execPath, [...main, ...args], {
       cwd: repositoryRoot,
       env: { ...withoutSettings, ...options.env },
     });

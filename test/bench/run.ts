@@ -1,0 +1,132 @@
+// Measures this broker beside Apache Kafka 4.3.1 in one run: the same program against both in turn, case by case and run
+// by run, so that a machine whose speed drifts treats both alike. Prints minimum, median and maximum of each figure and
+// the ratio of the medians. Never a test: nothing here passes or fails.
+//
+//   npm run bench -- --peerbench DIR [--runs N] [--cases NAME,NAME] [--durability os,fsync]
+//
+// DIR holds the source of the measuring program (Go); it is built into .cache/.
+
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { type BrokerProcess, startBroker } from '../support/broker-process.ts';
+import { startKafka } from '../support/kafka-process.ts';
+import { type BenchCase, benchCases } from './cases.ts';
+
+const execute = promisify(execFile);
+/** What one run of one case may take, ms. */
+const RUN_TIMEOUT_MS = 180_000;
+
+type Figures = Readonly<Record<string, unknown>>;
+type Durability = 'os' | 'fsync';
+
+/** What both sides are told; the rebalance delay would only add a constant to both. */
+const common = { 'group.initial.rebalance.delay.ms': '0' };
+
+const { values: options } = parseArgs({
+  options: {
+    peerbench: { type: 'string' },
+    runs: { type: 'string', default: '3' },
+    cases: { type: 'string' },
+    durability: { type: 'string', default: 'os,fsync' },
+  },
+});
+
+if (options.peerbench === undefined || !existsSync(join(options.peerbench, 'go.mod'))) {
+  process.stderr.write('bench: --peerbench DIR must name the folder of the measuring program (with its go.mod)\n');
+  process.exit(2);
+}
+const runs = Number(options.runs);
+const wanted = options.cases?.split(',');
+const unknown = wanted?.filter((name) => !benchCases.some((one) => one.name === name)) ?? [];
+if (!Number.isInteger(runs) || runs < 1 || unknown.length > 0) {
+  const names = benchCases.map(({ name }) => name).join(', ');
+  process.stderr.write(`bench: --runs is a whole number from 1; --cases are among ${names}\n`);
+  process.exit(2);
+}
+
+const program = await build(resolve(options.peerbench));
+for (const durability of options.durability.split(',') as Durability[]) {
+  const cases = benchCases.filter(
+    ({ name, synced }) => (wanted === undefined || wanted.includes(name)) && (durability === 'os' || synced === true),
+  );
+  if (cases.length > 0) await compare(durability, cases);
+}
+
+async function build(source: string): Promise<string> {
+  const cache = resolve('.cache/bench');
+  await mkdir(cache, { recursive: true });
+  const binary = join(cache, 'peerbench');
+  await execute('go', ['build', '-o', binary, '.'], { cwd: source });
+  return binary;
+}
+
+async function compare(durability: Durability, cases: readonly BenchCase[]): Promise<void> {
+  const kafka = await startKafka({
+    config: { ...common, ...(durability === 'fsync' ? { 'log.flush.interval.messages': '1' } : {}) },
+  });
+  const startMs = Date.now();
+  const ours = await startBroker({ config: { ...common, durability }, compiled: true });
+  print(
+    `\n# durability=${durability} beside Kafka${durability === 'fsync' ? ' with log.flush.interval.messages=1' : ''}`,
+  );
+  print(`start: ${Date.now() - startMs} ms until it listens`);
+  try {
+    // A JVM is itself only when warm.
+    await measure(kafka, ['consume', '-records', '500000', '-partitions', '6']);
+    await measure(ours, ['consume', '-records', '100000', '-partitions', '6']);
+    for (const one of cases) {
+      const figures: { readonly ours: Figures[]; readonly kafka: Figures[] } = { ours: [], kafka: [] };
+      for (let run = 0; run < runs; run++) {
+        figures.kafka.push(await measure(kafka, one.args));
+        figures.ours.push(await measure(ours, one.args));
+      }
+      report(one, figures.ours, figures.kafka);
+    }
+  } finally {
+    await ours.remove();
+    await kafka.remove();
+  }
+}
+
+async function measure(broker: BrokerProcess, args: readonly string[]): Promise<Figures> {
+  const words = [...args, '-brokers', broker.bootstrap, '-pid', String(broker.pid)];
+  const { stdout } = await execute(program, words, { timeout: RUN_TIMEOUT_MS });
+  return JSON.parse(stdout.trim().split('\n').at(-1) as string) as Figures;
+}
+
+function report(one: BenchCase, ours: readonly Figures[], kafka: readonly Figures[]): void {
+  print(`\n${one.name}: ${one.args.join(' ')}`);
+  one.figures.forEach(({ name, better }, index) => {
+    const mine = spread(ours.map((figures) => Number(figures[name])));
+    const theirs = spread(kafka.map((figures) => Number(figures[name])));
+    const ratio = mine.median / theirs.median;
+    const goal = index === 0 ? `   goal ${better === 'more' ? '>=' : '<='} ${one.goal}` : '';
+    print(
+      `  ${name.padEnd(20)} ours ${show(mine)}   kafka ${show(theirs)}   ratio ${ratio.toFixed(2)} (${better} is better)${goal}`,
+    );
+  });
+}
+
+interface Spread {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+function spread(numbers: readonly number[]): Spread {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const at = (index: number): number => sorted[index] ?? Number.NaN;
+  return { min: at(0), median: at(Math.floor((sorted.length - 1) / 2)), max: at(sorted.length - 1) };
+}
+
+function show({ min, median, max }: Spread): string {
+  const figure = (value: number): string => (value >= 1000 ? String(Math.round(value)) : value.toFixed(2));
+  return `${figure(min)} / ${figure(median)} / ${figure(max)}`;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

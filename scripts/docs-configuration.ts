@@ -58,7 +58,9 @@ function section({ title, options }: { title: string; options: Definitions }): s
     definition.allowed,
     meaning(definition),
   ]);
-  const note = shown.some(([, { dynamic }]) => dynamic) ? '\n\n\\* can be changed while the broker runs, see below.' : '';
+  const note = shown.some(([, { dynamic }]) => dynamic)
+    ? '\n\n\\* can be changed while the broker runs, see below.'
+    : '';
   return `## ${title}\n\n${table(['Option', 'Default', 'Unit', 'Allowed', 'Meaning'], rows)}${note}`;
 }
 

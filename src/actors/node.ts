@@ -97,6 +97,7 @@ export class Node {
       logger,
     );
     await catalog.start();
+    configs.onChange(() => catalog.refreshValues());
 
     let node: Node | undefined;
     const shards = new Shards({

@@ -5,10 +5,12 @@ import { expect } from 'chai';
 import { BROKER_CONFIGS_PREFIX, BrokerConfigs } from '../../src/actors/admin/broker-configs.ts';
 import { type ConfigRefusal, isRefusal } from '../../src/actors/admin/config-changes.ts';
 import { configSource, type DescribedConfig } from '../../src/actors/admin/described-config.ts';
+import { Node } from '../../src/actors/node.ts';
 import type { Logger } from '../../src/actors/runtime/ports.ts';
 import { type BrokerConfig, brokerConfigWith } from '../../src/config.ts';
 import { ErrorCode } from '../../src/protocol/errors.ts';
 import { createMemoryStore } from '../../src/storage/memory.ts';
+import { ManualClock, seededRandom } from '../actors/admin/world.ts';
 
 class Lines implements Logger {
   readonly events: string[] = [];
@@ -57,6 +59,23 @@ describe("the broker's options while it runs", () => {
     await configs.alter('1', () => new Map());
     await configs.alter('', () => new Map());
     expect(seen).to.deep.equal([2000, 3000, 2000, 1000]);
+  });
+
+  it('are what topics follow that say nothing themselves', async () => {
+    const { shards, metadata } = createMemoryStore();
+    const ports = { clock: new ManualClock(), random: seededRandom(1), logger: quiet, storage: shards };
+    const running = await Node.start(
+      brokerConfigWith({ shards: '1' }),
+      { PLAINTEXT: { host: 'localhost', port: 9092 } },
+      { ...ports, metadataStore: metadata },
+    );
+    const { topics, catalog, brokerConfigs } = running.services;
+    await topics.create({ name: 'silent' });
+    await topics.create({ name: 'outspoken', configs: new Map([['max.message.bytes', '1000']]) });
+    await brokerConfigs.alter('', setting('message.max.bytes', '5000'));
+    expect(catalog.byName('silent')!.values.maxMessageBytes).to.equal(5000);
+    expect(catalog.byName('outspoken')!.values.maxMessageBytes).to.equal(1000);
+    await running.stop();
   });
 
   it('outlive the node, and reach the others', async () => {

@@ -83,6 +83,13 @@ export function describeTopicConfigs(
   });
 }
 
+/** The level for the topic's own codec (KIP-390); undefined where the codec has none or its default is asked for. */
+export function compressionLevel(values: TopicConfigValues): number | undefined {
+  if (values.compressionType === 'zstd') return values.compressionZstdLevel;
+  if (values.compressionType !== 'gzip' || values.compressionGzipLevel === -1) return undefined;
+  return values.compressionGzipLevel;
+}
+
 /** The text that a topic config has when the topic does not set it; from the broker's options where they have one. */
 function brokerDefault(name: string, definition: Definition, broker: BrokerConfig): string | null {
   for (const synonym of topicConfigSynonyms.get(name) ?? []) {

@@ -109,7 +109,7 @@ export const networkOptions = {
     {
       default: new Map(),
       dynamic: 'cluster-wide',
-      meaning: 'Addresses or host names with a max.connections.per.ip of their own.',
+      meaning: 'Addresses with a max.connections.per.ip of their own. Unlike Kafka, host names are not looked up.',
     },
   ),
   'connection.requests.in.flight.max': int({

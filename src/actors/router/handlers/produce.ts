@@ -7,6 +7,7 @@ import { readBatchHeader } from '../../../protocol/records/batch.ts';
 import { validateProduced } from '../../../protocol/records/validate.ts';
 import type { RequestOf, ResponseOf } from '../../../protocol/schema/define.ts';
 import type { Topic } from '../../admin/catalog.ts';
+import { compressionLevel } from '../../admin/topic-configs.ts';
 import type { AppendReply } from '../../partition/protocol.ts';
 import { partitionKey } from '../../shard/ports.ts';
 import { errorCodeOf } from '../faults.ts';
@@ -87,6 +88,7 @@ function appendPartition(
     timestampAfterMaxMs: values.messageTimestampAfterMaxMs,
     nowMs: BigInt(nowMs),
     compressionType: values.compressionType,
+    compressionLevel: compressionLevel(values),
     compacted: values.cleanupPolicy.includes('compact'),
   });
   if (!verdict.ok) {

@@ -116,7 +116,7 @@ function readFlags(argv: readonly string[]): Flags {
 
 /** `; did you mean a, b or c?` for the nearest names, or nothing when none is near. */
 export function suggestion(name: string, names: readonly string[]): string {
-  const limit = Math.max(2, Math.floor(name.length / 3));
+  const limit = Math.max(3, Math.floor(name.length / 3));
   const near = names
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
     .filter(({ distance }) => distance <= limit)

@@ -157,6 +157,14 @@ describe('response frames', () => {
     expect(message.responses.map(({ topic }) => topic)).to.deep.equal(topics.map(({ topic }) => topic));
   });
 
+  it('after a large one do not keep its memory', () => {
+    const host = 'x'.repeat(30_000);
+    const large = { responses: [], nodeEndpoints: Array.from({ length: 20 }, () => ({ nodeId: 1, host, port: 1 })) };
+    expect(frameOf(encodeResponseFrame(fetch, 16, 5, large)).length).to.be.greaterThan(600_000);
+    const [small] = encodeResponseFrame(heartbeat, 4, 6, { errorCode: ErrorCode.NONE });
+    expect(small!.buffer.byteLength).to.be.at.most(65_536);
+  });
+
   it('that could not be encoded leave nothing behind', () => {
     const wrong = { errorCode: 70_000 as 0 };
     expect(() => encodeResponseFrame(heartbeat, 4, 5, wrong)).to.throw(EncodeError, 'errorCode: 70000 is no int16');

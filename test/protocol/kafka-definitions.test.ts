@@ -3,19 +3,13 @@
 import { expect } from 'chai';
 import { versionsOfKafka } from '../../scripts/docs-protocol.ts';
 import { apis } from '../../src/protocol/apis/index.ts';
-import {
-  consumerProtocolAssignment,
-  consumerProtocolSubscription,
-} from '../../src/protocol/coordinator-records/consumer-protocol.ts';
-import { groupMetadataKey, groupMetadataValue } from '../../src/protocol/coordinator-records/group-metadata.ts';
-import { offsetCommitKey, offsetCommitValue } from '../../src/protocol/coordinator-records/offset-commit.ts';
-import { transactionLogKey, transactionLogValue } from '../../src/protocol/coordinator-records/transaction-log.ts';
 import { errors } from '../../src/protocol/errors.ts';
 import { defaultOf } from '../../src/protocol/schema/defaults.ts';
 import type { Field, FieldType, StructFields } from '../../src/protocol/schema/define.ts';
 import { inRange, type VersionRange, type VersionSpec, versionRange } from '../../src/protocol/schema/versions.ts';
 import { kafkaVersion } from '../support/kafka-jars.ts';
 import { type KafkaField, type KafkaMessage, kafkaErrors, kafkaMessages } from './support/kafka-messages.ts';
+import { recordCodecs } from './support/messages.ts';
 
 const kafkaUpTo39 = 'Kafka 4 dropped the oldest versions; served as up to Kafka 3.9';
 const oldField = `a field of a version that Kafka 4 dropped (${kafkaUpTo39})`;
@@ -76,21 +70,12 @@ function ours(): Ours[] {
       fields: api.definition[direction],
     })),
   );
-  const records = [
-    offsetCommitKey,
-    offsetCommitValue,
-    groupMetadataKey,
-    groupMetadataValue,
-    transactionLogKey,
-    transactionLogValue,
-    consumerProtocolSubscription,
-    consumerProtocolAssignment,
-  ].map(({ name, versions, definition }) => ({
+  const records = recordCodecs.map(({ name, versions, definition }) => ({
     name,
     key: undefined,
     versions,
     flexible: definition.flexible,
-    fields: definition.fields as StructFields,
+    fields: definition.fields,
   }));
   return [...messages, ...records];
 }

@@ -5,7 +5,15 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { inRange, type VersionSpec, versionRange } from '../../src/protocol/schema/versions.ts';
 import { askOracle, type Task } from './support/kmsg.ts';
-import { type Direction, messageOf, seedOfRun, type Variant, variants } from './support/messages.ts';
+import {
+  type Direction,
+  decodedForm,
+  messageOf,
+  recordCodecs,
+  seedOfRun,
+  type Variant,
+  variants,
+} from './support/messages.ts';
 
 const messagesEach = 20;
 
@@ -101,6 +109,38 @@ describe('bytes on the wire, beside franz-go kmsg', function () {
         }
       } catch (error) {
         wrong.set(title, `${error} in ${answer.bytes.toString('hex')}`);
+      }
+    });
+    expectNone(wrong);
+  });
+
+  it(`kmsg reads our records of the coordinators and writes the same bytes (seed ${seed})`, () => {
+    const cases = recordCodecs.flatMap((codec, key) =>
+      Array.from(
+        { length: codec.versions.max - codec.versions.min + 1 },
+        (_, index) => codec.versions.min + index,
+      ).flatMap((version) =>
+        fc.sample(messageOf(codec.definition.fields, version), { numRuns: messagesEach, seed }).map((message) => ({
+          title: `${codec.name} v${version}`,
+          codec,
+          key,
+          version,
+          message,
+          body: codec.encode(version, message),
+        })),
+      ),
+    );
+    const answers = askOracle(
+      cases.map(({ key, version, body }): Task => ({ op: 'reencodeRecord', key, version, direction: 'request', body })),
+    );
+    const wrong = new Map<string, string>();
+    answers.forEach((answer, index) => {
+      const { title, codec, version, message, body } = cases[index]!;
+      const value = decodedForm(codec.definition.fields, version, message);
+      expect(codec.decode(body), title).to.deep.equal({ version, value });
+      if (answer.kind !== 'bytes') wrong.set(title, answer.kind === 'failed' ? answer.reason : answer.kind);
+      else if (!answer.bytes.equals(body)) {
+        wrong.set(title, `ours ${body.toString('hex')}, kmsg ${answer.bytes.toString('hex')}`);
       }
     });
     expectNone(wrong);

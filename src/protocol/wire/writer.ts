@@ -48,6 +48,8 @@ export class WireWriter {
     const chunks = this.chunks;
     this.chunks = [];
     this.chunkBytes = 0;
+    // One that grew for a large message goes with it: small ones after it would keep all of it alive.
+    if (this.limit > slabBytes) this.use(Buffer.allocUnsafeSlow(slabBytes), 0);
     return chunks;
   }
 
@@ -73,9 +75,14 @@ export class WireWriter {
     const written = this.position - this.start;
     const next = Buffer.allocUnsafeSlow(Math.max(slabBytes, 2 * (written + byteCount)));
     this.slab.copy(next, 0, this.start, this.position);
-    this.slab = next;
-    this.view = new DataView(next.buffer);
-    this.limit = next.length;
+    this.use(next, written);
+  }
+
+  /** Goes on in `slab`, of which `written` bytes are the message's already. */
+  private use(slab: Buffer, written: number): void {
+    this.slab = slab;
+    this.view = new DataView(slab.buffer);
+    this.limit = slab.length;
     this.start = 0;
     this.position = written;
   }

@@ -2,7 +2,8 @@
 //
 // Each task is a uint32 length and then: op (uint8), api key (int16), version (int16), direction (uint8; 0 request,
 // 1 response), payload. Ops: 0 decodes the payload with kmsg and answers with kmsg's encoding of what it read; 1 answers
-// with the encoding of a random message, the payload being an int64 seed.
+// with the encoding of a random message, the payload being an int64 seed; 2 does the same as 0 with a record that begins
+// with its version, the API key being its place in `records`.
 //
 // Each answer is a uint32 length and then: status (uint8; 0 fine, 1 kmsg does not know this API or version, 2 failed),
 // payload (for status 2 the reason).
@@ -33,6 +34,23 @@ type message interface {
 	MaxVersion() int16
 	AppendTo([]byte) []byte
 	ReadFrom([]byte) error
+}
+
+// record is a key or value of a coordinator's topic, or what consumers exchange through one.
+type record interface {
+	AppendTo([]byte) []byte
+	ReadFrom([]byte) error
+}
+
+var records = []func() record{
+	func() record { return new(kmsg.OffsetCommitKey) },
+	func() record { return new(kmsg.OffsetCommitValue) },
+	func() record { return new(kmsg.GroupMetadataKey) },
+	func() record { return new(kmsg.GroupMetadataValue) },
+	func() record { return new(kmsg.TxnMetadataKey) },
+	func() record { return new(kmsg.TxnMetadataValue) },
+	func() record { return new(kmsg.ConsumerMemberMetadata) },
+	func() record { return new(kmsg.ConsumerMemberAssignment) },
 }
 
 func main() {
@@ -79,6 +97,13 @@ func answer(task []byte) (status byte, payload []byte) {
 	version := int16(binary.BigEndian.Uint16(task[3:]))
 	direction := task[5]
 	body := task[6:]
+	if op == 2 {
+		r := records[key]()
+		if err := r.ReadFrom(body); err != nil {
+			return failed, []byte(err.Error())
+		}
+		return fine, r.AppendTo(nil)
+	}
 	m := newMessage(key, direction)
 	if m == nil || version > m.MaxVersion() {
 		return unknown, nil

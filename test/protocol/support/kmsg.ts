@@ -9,7 +9,7 @@ const runMsMax = 120_000;
 const answerBytesMax = 512 * 1024 * 1024;
 
 export type Task = (
-  | { readonly op: 'reencode'; readonly body: Uint8Array }
+  | { readonly op: 'reencode' | 'reencodeRecord'; readonly body: Uint8Array }
   | { readonly op: 'random'; readonly seed: bigint }
 ) & { readonly key: number; readonly version: number; readonly direction: Direction };
 
@@ -32,10 +32,10 @@ function run(command: string, args: readonly string[], input: Buffer): Buffer {
 
 function encodeTask(task: Task): Buffer {
   const head = Buffer.alloc(10);
-  const payload = task.op === 'reencode' ? task.body : Buffer.alloc(8);
+  const payload = task.op === 'random' ? Buffer.alloc(8) : task.body;
   if (task.op === 'random') (payload as Buffer).writeBigInt64BE(task.seed);
   head.writeUInt32BE(6 + payload.length, 0);
-  head.writeUInt8({ reencode: 0, random: 1 }[task.op], 4);
+  head.writeUInt8({ reencode: 0, random: 1, reencodeRecord: 2 }[task.op], 4);
   head.writeInt16BE(task.key, 5);
   head.writeInt16BE(task.version, 7);
   head.writeUInt8(task.direction === 'request' ? 0 : 1, 9);

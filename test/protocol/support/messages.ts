@@ -2,10 +2,30 @@
 
 import fc from 'fast-check';
 import { apis } from '../../../src/protocol/apis/index.ts';
+import {
+  consumerProtocolAssignment,
+  consumerProtocolSubscription,
+} from '../../../src/protocol/coordinator-records/consumer-protocol.ts';
+import type { RecordCodec } from '../../../src/protocol/coordinator-records/define.ts';
+import { groupMetadataKey, groupMetadataValue } from '../../../src/protocol/coordinator-records/group-metadata.ts';
+import { offsetCommitKey, offsetCommitValue } from '../../../src/protocol/coordinator-records/offset-commit.ts';
+import { transactionLogKey, transactionLogValue } from '../../../src/protocol/coordinator-records/transaction-log.ts';
 import type { Codec } from '../../../src/protocol/schema/compile.ts';
 import { defaultOf } from '../../../src/protocol/schema/defaults.ts';
 import type { AnyApi, FieldType, PrimitiveName, StructFields } from '../../../src/protocol/schema/define.ts';
 import { shapeOf } from '../../../src/protocol/schema/shape.ts';
+
+/** What lies in records of the coordinators' topics, in the order that kmsg-oracle/ knows. */
+export const recordCodecs: readonly RecordCodec<StructFields>[] = [
+  offsetCommitKey,
+  offsetCommitValue,
+  groupMetadataKey,
+  groupMetadataValue,
+  transactionLogKey,
+  transactionLogValue,
+  consumerProtocolSubscription,
+  consumerProtocolAssignment,
+] as readonly RecordCodec<StructFields>[];
 
 export type Direction = 'request' | 'response';
 export type Message = Record<string, unknown>;

@@ -1,0 +1,386 @@
+// The LMDB environment: where settled runs lie, what partitions there are, and the metadata. Owns how its commits become
+// durable without the event loop waiting for the disk.
+//
+// LMDB itself writes without syncing here; a commit is: transaction, sync (thread pool), an empty transaction, sync. The
+// snapshot before the newest one is therefore always whole on disk: after anything but a clean close the environment is
+// opened with MDB_PREVSNAPSHOT, which is either the newest commit that was answered or one that was not yet. (LMDB never
+// writes to pages of the previous snapshot; http://www.lmdb.tech/doc/, MDB_PREVSNAPSHOT.) Settling is repeated from the
+// journal, which is kept until both syncs are done.
+
+import { type Database, open, type RootDatabase, type TransactionFlags } from 'lmdb';
+import type { PartitionKey } from '../../actors/shard/ports.ts';
+import { faultOf } from './faults.ts';
+import { PartitionLog, Run, SegmentFile, type Span } from './partition-log.ts';
+
+type Table = Database<Buffer, Buffer>;
+type TextTable = Database<Buffer, string>;
+type Syncable = { sync(done: (error?: Error | null) => void): void };
+
+const ROW_BYTES = 48;
+/** Above every offset: the end of a partition's key range. */
+const OFFSET_MAX = (1n << 63n) - 1n;
+const ABORTABLE_COMMITTED_AT_ONCE = 3 as TransactionFlags;
+
+export interface LoadedIndex {
+  readonly settledSequence: number;
+  readonly nextPartitionId: number;
+  readonly epochs: ReadonlyMap<number, number>;
+  /** Removed ones included: their rows are still to be deleted. */
+  readonly logs: readonly PartitionLog[];
+}
+
+export interface StoredMetadata {
+  readonly revision: number;
+  readonly value: Buffer;
+}
+
+export class IndexStore {
+  private readonly root: RootDatabase<Buffer, string>;
+  private readonly runs: Table;
+  private readonly spans: Table;
+  private readonly files: Table;
+  private readonly partitions: Table;
+  private readonly checkpoints: Table;
+  private readonly epochs: Table;
+  private readonly state: TextTable;
+  private readonly metadata: TextTable;
+  private tail: Promise<unknown> = Promise.resolve();
+  private marker = 0;
+  /** Rows read since the start, for tests: opening a store is not to depend on how much is in it. */
+  rowsRead = 0;
+
+  /** @param previous the process before this one did not close the environment. */
+  constructor(path: string, previous: boolean) {
+    const options = {
+      noSubdir: false,
+      maxDbs: 16,
+      overlappingSync: false,
+      noSync: true,
+      usePreviousSnapshot: previous,
+      noReadAhead: true,
+      encoding: 'binary' as const,
+    };
+    this.root = open<Buffer, string>(path, options);
+    const table = (name: string): Table =>
+      this.root.openDB<Buffer, Buffer>({ name, keyEncoding: 'binary', encoding: 'binary' });
+    this.runs = table('runs');
+    this.spans = table('spans');
+    this.files = table('files');
+    this.partitions = table('partitions');
+    this.checkpoints = table('checkpoints');
+    this.epochs = table('epochs');
+    this.state = this.root.openDB<Buffer, string>({ name: 'state', encoding: 'binary' });
+    this.metadata = this.root.openDB<Buffer, string>({ name: 'metadata', encoding: 'binary' });
+  }
+
+  /**
+   * Runs `change`, whose writes land together, and makes them durable. Commits follow one another.
+   * @throws StorageFault `full` | `unavailable` when nothing was changed; whatever `change` throws
+   */
+  commit<T>(change: () => T): Promise<T> {
+    const committed = this.tail.then(async () => {
+      const result = this.transact(change);
+      await this.sync();
+      this.marker += 1;
+      this.transact(() => this.state.putSync('marker', Buffer.from(String(this.marker))));
+      await this.sync();
+      return result;
+    });
+    this.tail = committed.catch(() => {});
+    return committed;
+  }
+
+  private transact<T>(change: () => T): T {
+    let failure: unknown;
+    let threw = false;
+    try {
+      const result = this.root.transactionSync(() => {
+        try {
+          return change();
+        } catch (error) {
+          threw = true;
+          failure = error;
+          throw error;
+        }
+      }, ABORTABLE_COMMITTED_AT_ONCE);
+      this.root.resetReadTxn();
+      return result;
+    } catch (error) {
+      this.root.resetReadTxn();
+      throw threw && !isLmdbError(failure) ? failure : indexFault(error);
+    }
+  }
+
+  private sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      (this.root as unknown as { env: Syncable }).env.sync((error) => {
+        if (error) reject(faultOf(error, 'syncing the index'));
+        else resolve();
+      });
+    });
+  }
+
+  /** Reads everything but runs, checkpoints and metadata values: a row a partition, segment file and span. */
+  load(): LoadedIndex {
+    const logs = new Map<number, PartitionLog>();
+    for (const { key, value } of this.partitions.getRange({})) {
+      const log = decodePartition(key.readUInt32BE(0), value);
+      logs.set(log.id, log);
+      this.rowsRead += 1;
+    }
+    for (const { key, value } of this.files.getRange({})) {
+      const segment = new SegmentFile(key.readUInt32BE(0));
+      segment.end = value.readUIntBE(4, 6);
+      segment.lastOffset = value.readBigInt64BE(10);
+      logs.get(value.readUInt32BE(0))?.addFile(segment);
+      this.rowsRead += 1;
+    }
+    for (const { key, value } of this.spans.getRange({})) {
+      logs.get(key.readUInt32BE(0))?.spans.push(decodeSpan(key, value));
+      this.rowsRead += 1;
+    }
+    const epochs = new Map<number, number>();
+    for (const { key, value } of this.epochs.getRange({})) epochs.set(key.readUInt32BE(0), value.readUInt32BE(0));
+    return {
+      settledSequence: this.number('settledSequence'),
+      nextPartitionId: this.number('nextPartitionId'),
+      epochs,
+      logs: [...logs.values()],
+    };
+  }
+
+  private number(name: string): number {
+    const value = this.state.get(name);
+    return value === undefined ? 0 : Number(value.toString());
+  }
+
+  /** Settled runs from the one that holds `offset`, or the next above it, in order; at most `limit`. */
+  runsFrom(id: number, offset: bigint, limit: number): Run[] {
+    const found: Run[] = [];
+    const holding = this.runAtOrBelow(id, offset);
+    const start = holding !== undefined && holding.lastOffset >= offset ? holding.baseOffset : offset;
+    for (const { key, value } of this.runs.getRange({ start: rowKey(id, start), end: rowKey(id, OFFSET_MAX), limit })) {
+      found.push(decodeRun(key, value));
+    }
+    this.rowsRead += found.length;
+    return found;
+  }
+
+  private runAtOrBelow(id: number, offset: bigint): Run | undefined {
+    for (const { key, value } of this.runs.getRange({ start: rowKey(id, offset), reverse: true, limit: 1 })) {
+      this.rowsRead += 1;
+      if (key.readUInt32BE(0) === id) return decodeRun(key, value);
+    }
+    return undefined;
+  }
+
+  checkpointBytes(id: number): Buffer | undefined {
+    const value = this.checkpoints.get(idKey(id));
+    return value === undefined ? undefined : Buffer.from(value);
+  }
+
+  // The writes below are made inside `commit`.
+
+  putState(settledSequence: number, nextPartitionId: number): void {
+    this.state.putSync('settledSequence', Buffer.from(String(settledSequence)));
+    this.state.putSync('nextPartitionId', Buffer.from(String(nextPartitionId)));
+  }
+
+  putEpoch(shard: number, epoch: number): void {
+    this.epochs.putSync(idKey(shard), idKey(epoch));
+  }
+
+  putPartition(id: number, row: Buffer): void {
+    this.partitions.putSync(idKey(id), row);
+  }
+
+  encodePartition(log: PartitionLog): Buffer {
+    return encodePartition(log);
+  }
+
+  putRun(id: number, run: Run): void {
+    this.runs.putSync(rowKey(id, run.baseOffset), encodeRun(run));
+  }
+
+  putSpan(id: number, span: Span): void {
+    const value = Buffer.allocUnsafe(18);
+    value.writeUIntBE(span.bytesBefore, 0, 6);
+    value.writeBigInt64BE(span.maxTimestampMs, 6);
+    value.writeUInt32BE(span.runs, 14);
+    this.spans.putSync(rowKey(id, span.baseOffset), value);
+  }
+
+  putFile(id: number, segment: SegmentFile): void {
+    const value = Buffer.allocUnsafe(18);
+    value.writeUInt32BE(id, 0);
+    value.writeUIntBE(segment.end, 4, 6);
+    value.writeBigInt64BE(segment.lastOffset, 10);
+    this.files.putSync(idKey(segment.file), value);
+  }
+
+  removeFile(file: number): void {
+    this.files.removeSync(idKey(file));
+  }
+
+  putCheckpoint(id: number, bytes: Uint8Array): void {
+    this.checkpoints.putSync(idKey(id), Buffer.from(bytes));
+  }
+
+  /**
+   * Deletes the runs that end below `offset`, at most `limit`, and the spans below `firstSpan` (undefined: all).
+   * @returns whether none is left.
+   */
+  removeRowsBelow(id: number, offset: bigint, firstSpan: bigint | undefined, limit: number): boolean {
+    const keep = this.runAtOrBelow(id, offset);
+    const end = rowKey(id, keep !== undefined && keep.lastOffset >= offset ? keep.baseOffset : offset);
+    const keys = [...this.runs.getKeys({ start: rowKey(id, 0n), end, limit })];
+    for (const key of keys) this.runs.removeSync(key);
+    this.removeSpans(id, firstSpan ?? OFFSET_MAX);
+    return keys.length < limit;
+  }
+
+  /** Deletes rows of a removed partition, at most `limit` of its runs; then `rowsGone`. @returns how many. */
+  removePartition(log: PartitionLog, limit: number): number {
+    const keys = [...this.runs.getKeys({ start: rowKey(log.id, 0n), end: rowKey(log.id, OFFSET_MAX), limit })];
+    for (const key of keys) this.runs.removeSync(key);
+    if (keys.length === limit) {
+      this.putPartition(log.id, encodePartition(log));
+      return limit;
+    }
+    this.removeSpans(log.id, OFFSET_MAX);
+    this.checkpoints.removeSync(idKey(log.id));
+    this.partitions.removeSync(idKey(log.id));
+    log.rowsGone = true;
+    return keys.length + 1;
+  }
+
+  private removeSpans(id: number, below: bigint): void {
+    const range = { start: rowKey(id, 0n), end: rowKey(id, below) };
+    for (const key of [...this.spans.getKeys(range)]) this.spans.removeSync(key);
+  }
+
+  getMetadata(key: string): StoredMetadata | undefined {
+    const value = this.metadata.get(key);
+    return value === undefined ? undefined : decodeMetadata(value);
+  }
+
+  listMetadata(prefix: string): (StoredMetadata & { readonly key: string })[] {
+    const found: (StoredMetadata & { readonly key: string })[] = [];
+    for (const { key, value } of this.metadata.getRange(prefix === '' ? {} : { start: prefix })) {
+      if (!key.startsWith(prefix)) break;
+      found.push({ key, ...decodeMetadata(value) });
+    }
+    return found;
+  }
+
+  /** Compare-and-set inside `commit`; undefined `bytes` deletes. @returns the new revision, undefined when beaten. */
+  setMetadata(key: string, bytes: Uint8Array | undefined, expectedRevision: number): number | undefined {
+    if ((this.getMetadata(key)?.revision ?? 0) !== expectedRevision) return undefined;
+    // One counter for all keys: a key deleted and made again still gets a revision above its earlier ones.
+    const revision = this.number('revision') + 1;
+    this.state.putSync('revision', Buffer.from(String(revision)));
+    if (bytes === undefined) {
+      this.metadata.removeSync(key);
+    } else {
+      const value = Buffer.allocUnsafe(6 + bytes.length);
+      value.writeUIntBE(revision, 0, 6);
+      value.set(bytes, 6);
+      this.metadata.putSync(key, value);
+    }
+    return revision;
+  }
+
+  async close(): Promise<void> {
+    await this.tail;
+    await this.root.close();
+  }
+}
+
+function isLmdbError(error: unknown): boolean {
+  return typeof (error as { code?: unknown } | undefined)?.code === 'number' || /MDB_/.test(String(error));
+}
+
+function indexFault(error: unknown): Error {
+  // LMDB reports the short write of a full disk as EIO.
+  const text = (error as Error)?.message ?? '';
+  if (/Input\/output error/.test(text)) return faultOf(Object.assign(new Error(text), { code: 'ENOSPC' }), 'index');
+  return faultOf(error, 'writing the index');
+}
+
+function idKey(id: number): Buffer {
+  const key = Buffer.allocUnsafe(4);
+  key.writeUInt32BE(id, 0);
+  return key;
+}
+
+function rowKey(id: number, offset: bigint): Buffer {
+  const key = Buffer.allocUnsafe(12);
+  key.writeUInt32BE(id, 0);
+  key.writeBigInt64BE(offset, 4);
+  return key;
+}
+
+function encodeRun(run: Run): Buffer {
+  const value = Buffer.allocUnsafe(ROW_BYTES - 8);
+  value.writeBigInt64BE(run.lastOffset, 0);
+  value.writeBigInt64BE(run.maxTimestampMs, 8);
+  value.writeUInt32BE(run.bytes, 16);
+  value.writeUInt32BE(run.batches, 20);
+  value.writeUIntBE(run.bytesBefore, 24, 6);
+  value.writeUInt32BE(run.file, 30);
+  value.writeUIntBE(run.position, 34, 6);
+  return value;
+}
+
+function decodeRun(key: Buffer, value: Buffer): Run {
+  const run = new Run(
+    key.readBigInt64BE(4),
+    value.readBigInt64BE(0),
+    value.readBigInt64BE(8),
+    value.readUInt32BE(16),
+    value.readUInt32BE(20),
+  );
+  run.bytesBefore = value.readUIntBE(24, 6);
+  run.file = value.readUInt32BE(30);
+  run.position = value.readUIntBE(34, 6);
+  return run;
+}
+
+function decodeSpan(key: Buffer, value: Buffer): Span {
+  return {
+    baseOffset: key.readBigInt64BE(4),
+    bytesBefore: value.readUIntBE(0, 6),
+    maxTimestampMs: value.readBigInt64BE(6),
+    runs: value.readUInt32BE(14),
+  };
+}
+
+function encodePartition(log: PartitionLog): Buffer {
+  const key = Buffer.from(log.key);
+  const value = Buffer.allocUnsafe(42 + key.length);
+  value.writeUInt32BE(log.shard, 0);
+  value.writeBigInt64BE(log.logStartOffset, 4);
+  value.writeBigInt64BE(log.nextOffset, 12);
+  value.writeUIntBE(log.bytesTotal, 20, 6);
+  value.writeUIntBE(log.bytesGone, 26, 6);
+  value[32] = log.removed ? 1 : 0;
+  value[33] = log.checkpoint === undefined ? 0 : 1;
+  value.writeBigInt64BE(log.checkpoint?.offset ?? 0n, 34);
+  value.set(key, 42);
+  return value;
+}
+
+function decodePartition(id: number, value: Buffer): PartitionLog {
+  const log = new PartitionLog(id, value.toString('utf8', 42) as PartitionKey, value.readUInt32BE(0));
+  log.logStartOffset = value.readBigInt64BE(4);
+  log.nextOffset = value.readBigInt64BE(12);
+  log.bytesTotal = value.readUIntBE(20, 6);
+  log.bytesGone = value.readUIntBE(26, 6);
+  log.removed = value[32] === 1;
+  if (value[33] === 1) log.checkpoint = { offset: value.readBigInt64BE(34), bytes: undefined };
+  return log;
+}
+
+function decodeMetadata(value: Buffer): StoredMetadata {
+  return { revision: value.readUIntBE(0, 6), value: Buffer.from(value.subarray(6)) };
+}

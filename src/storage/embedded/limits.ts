@@ -1,0 +1,42 @@
+// The sizes that shape the embedded store, with why each is what it is (docs/decisions/0002-embedded-store.md has the
+// measurements). Tests make them small.
+
+export interface EmbeddedLimits {
+  /** Bytes of one of the two journal files: bounds the batches held in memory until they are settled, and the replay. */
+  readonly journalBytesMax: number;
+  /** The end of a journal file that only log starts, removals and openings may use, so that a full disk can be freed. */
+  readonly journalBytesReserved: number;
+  /** Batches of one partition in one append go to its segment file at once from this size on, else into the journal. */
+  readonly directBytesMin: number;
+  /** Bytes that one append puts into the journal; what is above goes to segment files whatever its size. */
+  readonly inlineBytesMax: number;
+  /** A segment file is left for a new one at this size: the unit in which retention gives space back. */
+  readonly segmentBytesMax: number;
+  /** Batches that lie in a row share an index row up to this size: what a read may have to skip over. */
+  readonly runBytesMax: number;
+  /** Index rows under one entry of the sparse in-memory index. */
+  readonly spanRunsMax: number;
+  /** Runs that wait for settlement, and bytes they have in segment files, before a settlement starts early. */
+  readonly pendingRunsMax: number;
+  readonly pendingBytesMax: number;
+  /** Segment files held open. */
+  readonly openFilesMax: number;
+  /** Index rows of removed partitions that one settlement deletes: keeps it short. */
+  readonly removedRowsMax: number;
+}
+
+const MIB = 1 << 20;
+
+export const EMBEDDED_LIMITS: EmbeddedLimits = {
+  journalBytesMax: 16 * MIB,
+  journalBytesReserved: MIB,
+  directBytesMin: 32 << 10,
+  inlineBytesMax: 2 * MIB,
+  segmentBytesMax: 128 * MIB,
+  runBytesMax: 128 << 10,
+  spanRunsMax: 256,
+  pendingRunsMax: 20_000,
+  pendingBytesMax: 512 * MIB,
+  openFilesMax: 256,
+  removedRowsMax: 10_000,
+};

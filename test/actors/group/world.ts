@@ -161,7 +161,7 @@ export class Asked<T> {
 }
 
 export const noBytes = Buffer.alloc(0);
-export const topicA = 'topic-a-id-22-charactr';
+export const topicA = 'topic-a-id-22-charac-A';
 
 /** A ConsumerProtocolSubscription, version 0. */
 export function subscription(...topics: string[]): Buffer {
@@ -194,7 +194,7 @@ export class GroupWorld {
   /** Topics that exist, by name. */
   readonly topicIds = new Map([
     ['a', topicA],
-    ['b', 'topic-b-id-22-charactr'],
+    ['b', 'topic-b-id-22-charac-A'],
   ]);
   seed = 1;
 

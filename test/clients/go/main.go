@@ -15,10 +15,10 @@ import (
 
 // options are the flags of all verbs.
 type options struct {
-	bootstrap, topic, codec, group, reset string
-	idempotent                            bool
-	partitions, count                     int
-	sessionTimeout                        time.Duration
+	bootstrap, topic, codec, group, reset, name string
+	idempotent                                  bool
+	partitions, count                           int
+	sessionTimeout                              time.Duration
 }
 
 // record is one line of the protocol; nil bytes are null.
@@ -45,19 +45,17 @@ func (h *header) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &[]any{&h.name, &h.value})
 }
 
-type client struct {
-	produce, consume, member func(options) error
-}
+type verbs map[string]func(options) error
 
-var clients = map[string]client{
-	"franz-go": {franzProduce, franzConsume, franzMember},
-	"sarama":   {saramaProduce, saramaConsume, saramaMember},
-	"kafka-go": {kafkaGoProduce, kafkaGoConsume, kafkaGoMember},
+var clients = map[string]verbs{
+	"franz-go": {"produce": franzProduce, "consume": franzConsume, "member": franzMember, "load": franzLoad, "follow": franzFollow},
+	"sarama":   {"produce": saramaProduce, "consume": saramaConsume, "member": saramaMember},
+	"kafka-go": {"produce": kafkaGoProduce, "consume": kafkaGoConsume, "member": kafkaGoMember},
 }
 
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: clients franz-go|sarama|kafka-go produce|consume|member FLAGS")
+		fmt.Fprintln(os.Stderr, "usage: clients franz-go|sarama|kafka-go VERB FLAGS")
 		os.Exit(2)
 	}
 	var o options
@@ -66,6 +64,7 @@ func main() {
 	flags.StringVar(&o.topic, "topic", "", "topic")
 	flags.StringVar(&o.codec, "codec", "none", "compression")
 	flags.StringVar(&o.group, "group", "", "group id")
+	flags.StringVar(&o.name, "name", "", "load: whose records they are")
 	flags.StringVar(&o.reset, "reset", "earliest", "where to start without a commit: earliest or none")
 	flags.BoolVar(&o.idempotent, "idempotent", false, "produce with a producer id")
 	flags.IntVar(&o.partitions, "partitions", 0, "partitions of the topic")
@@ -75,9 +74,8 @@ func main() {
 	o.sessionTimeout = time.Duration(*timeoutMs) * time.Millisecond
 
 	say(map[string]any{"event": "started", "pid": os.Getpid()})
-	c, known := clients[os.Args[1]]
-	verb := map[string]func(options) error{"produce": c.produce, "consume": c.consume, "member": c.member}[os.Args[2]]
-	if !known || verb == nil {
+	verb := clients[os.Args[1]][os.Args[2]]
+	if verb == nil {
 		fail(fmt.Errorf("no client %s with a verb %s", os.Args[1], os.Args[2]))
 	}
 	if err := verb(o); err != nil {

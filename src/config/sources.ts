@@ -23,6 +23,9 @@ const environmentPrefix = 'SARGASSO_';
 const environmentNames = new Map(optionNames.map((name) => [environmentName(name), name]));
 const configFileVariable = `${environmentPrefix}CONFIG`;
 
+// Kubernetes puts these into every pod beside a Service named `sargasso`; nobody has set an option by them.
+const serviceVariable = /^SARGASSO_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)$/;
+
 /** `SARGASSO_NUM_PARTITIONS` for `num.partitions`. */
 export function environmentName(name: string): string {
   return environmentPrefix + name.toUpperCase().replaceAll('.', '_');
@@ -76,6 +79,7 @@ function readEnvironment(env: Readonly<Record<string, string | undefined>>): Sou
     const name = environmentNames.get(variable);
     const origin = `environment variable ${variable}`;
     if (name !== undefined) source.assignments.push({ name, text, origin });
+    else if (serviceVariable.test(variable)) continue;
     else source.errors.push(`${origin}: there is no such option${suggestion(variable, [...environmentNames.keys()])}`);
   }
   return source;

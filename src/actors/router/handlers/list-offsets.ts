@@ -31,6 +31,9 @@ const MARKER_VERSIONS: ReadonlyMap<bigint, number> = new Map([
   [EARLIEST_PENDING_UPLOAD, 11],
 ]);
 
+/** First version that tells the epoch of the record found. */
+const LEADER_EPOCH_VERSION = 4;
+
 export async function handleListOffsets(
   request: Request,
   context: RequestContext,
@@ -84,7 +87,8 @@ async function listPartition(
     }
     if (context.apiVersion === 0) return await oldStyle(key, partition, position, services);
     const found = await find(key, timestamp, position, readCommitted, services);
-    return { partitionIndex, errorCode: ErrorCode.NONE, ...found };
+    const leaderEpoch = context.apiVersion >= LEADER_EPOCH_VERSION ? found.leaderEpoch : -1;
+    return { partitionIndex, errorCode: ErrorCode.NONE, ...found, leaderEpoch };
   } catch (fault) {
     services.logger.log('warn', 'list offsets failed', { topic: name, partition: partitionIndex, error: fault });
     return failed(partition, errorCodeOf(fault, 'partition'));

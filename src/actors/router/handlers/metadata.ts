@@ -36,14 +36,13 @@ export async function handleMetadata(request: Request, context: RequestContext, 
     errorCode,
   });
   const { topics: asked } = request;
-  const invalid = asked?.some(
-    ({ name, topicId }) => (name === null || topicId !== ZERO_TOPIC_ID) && version < topicIdsSince,
+  // Kafka has ids from version 12 on, though versions 10 and 11 have room for them.
+  const invalid = asked?.some(({ name, topicId }) =>
+    version < topicIdsSince ? name === null || topicId !== ZERO_TOPIC_ID : name === null && topicId === ZERO_TOPIC_ID,
   );
   if (invalid) {
-    return answer(
-      asked!.map(({ name }) => failure(ErrorCode.INVALID_REQUEST, name ?? '')),
-      ErrorCode.INVALID_REQUEST,
-    );
+    const refused = asked!.map(({ name, topicId }) => failure(ErrorCode.INVALID_REQUEST, name ?? '', topicId));
+    return answer(refused, ErrorCode.INVALID_REQUEST);
   }
   const placement = new Placement(view, shards, listener);
   const describe = (topic: Topic): TopicAnswer => ({

@@ -212,7 +212,7 @@ export class Node {
   /** Saves what shortens the next start and lets the shards go. Requests under way have had their chance before. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    const { clock, shards, catalog } = this.services;
+    const { clock, shards, catalog, brokerConfigs } = this.services;
     for (const timer of this.#timers) clock.clearTimer(timer);
     for (const connection of [...this.#connections.values()]) connection.close('the node stops');
     const stopped = new ActorFault('actor-stopped', 'the node stops');
@@ -221,6 +221,7 @@ export class Node {
     await this.#partitions.askAll('checkpoint', { producerIdleMs: Number.MAX_SAFE_INTEGER });
     this.#partitions.stopAll(stopped);
     catalog.stop();
+    brokerConfigs.stop();
     await shards.close();
   }
 

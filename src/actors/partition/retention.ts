@@ -5,11 +5,17 @@ import type { Topic } from '../admin/catalog.ts';
 import type { Services } from '../router/services.ts';
 import { partitionKey, type ShardLog } from '../shard/ports.ts';
 
-/** The offset below which the topic's rules let records go. */
-export async function retainedFrom(log: ShardLog, topic: Topic, index: number, nowMs: number): Promise<bigint> {
+/** The offset below which the topic's rules let records go; undefined when all are to be kept. */
+export async function retainedFrom(
+  log: ShardLog,
+  topic: Topic,
+  index: number,
+  nowMs: number,
+): Promise<bigint | undefined> {
   const key = partitionKey(topic.id, index);
   const { retentionMs, retentionBytes } = topic.values;
   const description = await log.describe(key);
+  if (description.logStartOffset === description.nextOffset) return undefined;
   let offset = description.logStartOffset;
   if (retentionMs >= 0) {
     const oldest = BigInt(nowMs) - BigInt(retentionMs);
@@ -20,7 +26,7 @@ export async function retainedFrom(log: ShardLog, topic: Topic, index: number, n
     const kept = await log.offsetToKeep(key, Number(retentionBytes));
     if (kept > offset) offset = kept;
   }
-  return offset;
+  return offset > description.logStartOffset ? offset : undefined;
 }
 
 /** Applies retention once to every partition that this node owns. Failures are logged; the next round tries again. */
@@ -32,10 +38,8 @@ export async function applyRetention(services: Services): Promise<void> {
       const log = services.shards.of(key)?.log;
       if (log === undefined) continue;
       try {
-        const { logStartOffset, nextOffset } = await log.describe(key);
-        if (logStartOffset === nextOffset) continue;
         const beforeOffset = await retainedFrom(log, topic, index, services.clock.nowMs());
-        if (beforeOffset <= logStartOffset) continue;
+        if (beforeOffset === undefined) continue;
         await services.directory.partition(key).ask('deleteRecords', { beforeOffset });
         services.logger.log('info', 'retention', { topic: topic.name, partition: index, logStartOffset: beforeOffset });
       } catch (error) {

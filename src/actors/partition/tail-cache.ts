@@ -10,6 +10,9 @@ interface CachedBatch {
   readonly bytes: Uint8Array;
 }
 
+/** Batches below this size are copied out of the chunk that they lie in. */
+const COPIED_BELOW_BYTES = 32 * 1024;
+
 /** Batches of one partition without a gap, oldest first, from `head` on. */
 interface Tail {
   batches: CachedBatch[];
@@ -45,8 +48,10 @@ export class TailCache {
       this.add(key, baseOffset, nextOffset, bytes);
       return;
     }
-    // A small batch is a view of the whole chunk that it arrived in: keeping the view would keep the chunk.
-    const kept = bytes.length * 2 < bytes.buffer.byteLength ? Uint8Array.prototype.slice.call(bytes) : bytes;
+    // A small batch is a view of the chunk that it arrived in: keeping the view would keep the chunk. Large ones share a
+    // frame with others that are cached with them and leave with them, so a view keeps little else.
+    const copied = bytes.length < COPIED_BELOW_BYTES && bytes.length * 2 < bytes.buffer.byteLength;
+    const kept = copied ? Uint8Array.prototype.slice.call(bytes) : bytes;
     const batch: CachedBatch = { key, baseOffset, nextOffset, bytes: kept };
     tail.batches.push(batch);
     this.#queue.push(batch);

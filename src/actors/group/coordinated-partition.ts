@@ -10,7 +10,7 @@ import { iterateRecords } from '../../protocol/records/record.ts';
 import type { Clock } from '../runtime/ports.ts';
 import { CoordinatorFault } from './faults.ts';
 import { snapshotBytesMin, snapshotGrowthFactor } from './limits.ts';
-import { decodeGroupRecord, encodeGroupRecord } from './records.ts';
+import { decodeGroupRecord, type EncodedRecord, encodeGroupRecord } from './records.ts';
 import { applyGroupRecord, emptyGroupState, type GroupRecord, type GroupState, groupExists } from './state.ts';
 
 /** The log of one partition of `__consumer_offsets`, as a coordinator uses it. */
@@ -18,9 +18,7 @@ export interface CoordinatorLog {
   /** Everything in the log, in order; each buffer holds one or more whole v2 batches. @throws StorageFault */
   replay(): AsyncIterable<Buffer>;
   /** Appends the records as one batch, in the order of the calls. Durable when it resolves. @throws StorageFault, ActorFault */
-  append(
-    records: readonly { readonly key: Buffer; readonly value: Buffer | null; readonly timestampMs: bigint }[],
-  ): Promise<{ readonly baseOffset: bigint; readonly nextOffset: bigint }>;
+  append(records: readonly EncodedRecord[]): Promise<{ readonly baseOffset: bigint; readonly nextOffset: bigint }>;
   /** Gives up everything below `offset`. */
   deleteBefore(offset: bigint): Promise<void>;
   /** Size of what the log holds, bytes. */
@@ -150,7 +148,7 @@ export class CoordinatedPartition {
   async append(groupId: string, records: readonly GroupRecord[]): Promise<void> {
     const timestampMs = BigInt(this.#clock.nowMs());
     const { nextOffset } = await this.log.append(
-      records.map((record) => ({ ...encodeGroupRecord(groupId, record), timestampMs })),
+      records.map((record) => encodeGroupRecord(groupId, record, timestampMs)),
     );
     if (nextOffset > this.nextOffset) this.nextOffset = nextOffset;
   }

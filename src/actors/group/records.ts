@@ -14,13 +14,14 @@ const offsetValueVersionWithExpiry = 1;
 const groupKeyVersion = 2;
 const groupValueVersion = 3;
 
-export interface KeyAndValue {
+export interface EncodedRecord {
   readonly key: Buffer;
   /** Null: a tombstone. */
   readonly value: Buffer | null;
+  readonly timestampMs: bigint;
 }
 
-export function encodeGroupRecord(groupId: string, record: GroupRecord): KeyAndValue {
+export function encodeGroupRecord(groupId: string, record: GroupRecord, timestampMs: bigint): EncodedRecord {
   switch (record.kind) {
     case 'offsetCommitted': {
       const { offset, leaderEpoch, metadata, commitTimestampMs, expireTimestampMs, topicId } = record.offset;
@@ -34,14 +35,15 @@ export function encodeGroupRecord(groupId: string, record: GroupRecord): KeyAndV
           expireTimestamp: expireTimestampMs,
           topicId,
         }),
+        timestampMs,
       };
     }
     case 'offsetRemoved':
-      return { key: offsetKey(groupId, record.topic, record.partitionIndex), value: null };
+      return { key: offsetKey(groupId, record.topic, record.partitionIndex), value: null, timestampMs };
     case 'generationStored':
-      return { key: groupKey(groupId), value: encodeGeneration(record.generation) };
+      return { key: groupKey(groupId), value: encodeGeneration(record.generation), timestampMs };
     case 'groupRemoved':
-      return { key: groupKey(groupId), value: null };
+      return { key: groupKey(groupId), value: null, timestampMs };
   }
 }
 

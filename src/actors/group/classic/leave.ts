@@ -11,7 +11,7 @@ export function leave(context: ClassicContext, request: LeaveRequest): LeaveRepl
   const { group, turn } = context;
   const members = request.members.map(({ memberId, groupInstanceId, reason }) => {
     const errorCode = leaveOne(context, memberId, groupInstanceId);
-    if (errorCode === ErrorCode.NONE) turn.log('info', 'member left', { memberId, groupInstanceId, reason });
+    if (errorCode === ErrorCode.NONE) turn.log('debug', 'member left', { memberId, groupInstanceId, reason });
     return { memberId, groupInstanceId, errorCode };
   });
   if (members.some(({ errorCode }) => errorCode === ErrorCode.NONE)) {

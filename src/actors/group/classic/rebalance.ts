@@ -85,7 +85,7 @@ export function completeJoin(context: ClassicContext): void {
     member.isNew = false;
     group.pendingSync.add(member.memberId);
   }
-  turn.log('info', 'generation begins', { generationId: group.generationId, members: group.members.size });
+  turn.log('debug', 'generation begins', { generationId: group.generationId, members: group.members.size });
   turn.startTimer('sync', group.rebalanceTimeoutMs, 'syncTimedOut', { generationId: group.generationId });
 }
 

@@ -34,7 +34,7 @@ export function describeLoggers(brokerConfigs: BrokerConfigs): DescribedConfig[]
       isSensitive: false,
       synonyms: [],
       configType: 0,
-      documentation: null,
+      documentation: '',
     },
   ];
 }

@@ -92,6 +92,7 @@ async function alterTopic(
   validateOnly: boolean,
   topics: TopicAdmin,
 ): Promise<AlterOutcome> {
+  if (name === '') return invalidRequest('Default topic resources are not allowed.');
   const nameProblem = topicNameProblem(name);
   if (nameProblem !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, errorMessage: nameProblem };
   // What is wrong with the request by itself is told even of a topic that does not exist.

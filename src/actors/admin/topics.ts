@@ -275,7 +275,7 @@ function invalidReplication(errorMessage: string): TopicOutcome {
 function tooManyPartitions(): TopicOutcome {
   return {
     errorCode: ErrorCode.POLICY_VIOLATION,
-    errorMessage: `Unable to perform excessively large batch operation.`,
+    errorMessage: 'Excessively large number of partitions per request.',
   };
 }
 

@@ -60,10 +60,12 @@ describe('DeleteRecords', () => {
   it('leaves compacted topics and those of the coordinators alone', async () => {
     const world = await startNode();
     await create(world, 'table', { configs: configsOf({ 'cleanup.policy': 'compact' }) });
+    await create(world, 'neither', { configs: configsOf({ 'cleanup.policy': '' }) });
     await create(world, 'both', { configs: configsOf({ 'cleanup.policy': 'compact,delete' }) });
     await world.services.topics.ensureInternal('__consumer_offsets');
 
     expect(await cut(world, 'table', 0, -1n)).to.deep.equal([ErrorCode.POLICY_VIOLATION, -1n]);
+    expect(await cut(world, 'neither', 0, -1n)).to.deep.equal([ErrorCode.NONE, 0n]);
     expect(await cut(world, 'both', 0, -1n)).to.deep.equal([ErrorCode.NONE, 0n]);
     expect(await cut(world, '__consumer_offsets', 0, -1n)).to.deep.equal([ErrorCode.INVALID_TOPIC_EXCEPTION, -1n]);
   });

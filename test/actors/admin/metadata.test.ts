@@ -118,6 +118,19 @@ describe('Metadata', () => {
     }
   });
 
+  it('refuses a topic that has neither a name nor an id', async () => {
+    const world = await startNode();
+
+    const answer = await world.call(
+      handleMetadata,
+      metadataRequest([], { topics: [{ name: null, topicId: ZERO_TOPIC_ID }] }),
+      13,
+    );
+
+    expect(answer).to.deep.include({ errorCode: ErrorCode.INVALID_REQUEST });
+    expect(() => metadata.encodeResponse(13, answer)).not.to.throw();
+  });
+
   it('tells what a client may do, when asked', async () => {
     const world = await startNode();
     await create(world, 'orders');

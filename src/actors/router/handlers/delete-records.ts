@@ -42,7 +42,9 @@ async function deleteOne(
     return failure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   }
   if (topic.internal) return failure(ErrorCode.INVALID_TOPIC_EXCEPTION);
-  if (!topic.values.cleanupPolicy.includes('delete')) return failure(ErrorCode.POLICY_VIOLATION);
+  const { cleanupPolicy } = topic.values;
+  if (cleanupPolicy.includes('compact') && !cleanupPolicy.includes('delete'))
+    return failure(ErrorCode.POLICY_VIOLATION);
   try {
     const deleting = directory.partition(partitionKey(topic.id, partitionIndex)).ask('deleteRecords', {
       beforeOffset: offset,

@@ -14,7 +14,7 @@ import type { RequestContext, Services } from '../services.ts';
 type Request = RequestOf<typeof describeConfigs>;
 type Response = ResponseOf<typeof describeConfigs>;
 type Resource = Request['resources'][number];
-type Refusal = { readonly errorCode: number; readonly errorMessage: string | null };
+type Refusal = { readonly errorCode: number; readonly errorMessage: string };
 
 export function handleDescribeConfigs(request: Request, _context: RequestContext, services: Services): Response {
   const results = request.resources.map((resource) => {
@@ -22,7 +22,7 @@ export function handleDescribeConfigs(request: Request, _context: RequestContext
     const described = describe(resource, request, services);
     if ('errorCode' in described) return { ...described, resourceType, resourceName, configs: [] };
     const asked = keys === null || keys.length === 0 ? described : described.filter(({ name }) => keys.includes(name));
-    return { errorCode: ErrorCode.NONE, errorMessage: null, resourceType, resourceName, configs: asked };
+    return { errorCode: ErrorCode.NONE, errorMessage: '', resourceType, resourceName, configs: asked };
   });
   return { throttleTimeMs: 0, results };
 }
@@ -37,19 +37,18 @@ function describe(
       const problem = topicNameProblem(resourceName);
       if (problem !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, errorMessage: problem };
       const topic = catalog.byName(resourceName);
-      if (topic === undefined) return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, errorMessage: null };
+      if (topic === undefined) return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, errorMessage: '' };
       return describeTopicConfigs(topic.configs, config, options);
     }
-    case configResource.broker:
-      return brokerConfigs.describe(resourceName, options);
+    case configResource.broker: {
+      const expected = `${view.nodeId} or empty string,`;
+      const problem = resourceName === '' ? undefined : brokerIdProblem(resourceName, view.nodeId, expected);
+      return problem === undefined ? brokerConfigs.describe(resourceName, options) : invalidRequest(problem);
+    }
     case configResource.brokerLogger: {
       if (resourceName === '') return invalidRequest('Broker id must not be empty');
-      if (!/^[+-]?[0-9]+$/.test(resourceName)) {
-        return invalidRequest(`Broker id must be an integer, but it is: ${resourceName}`);
-      }
-      if (Number(resourceName) !== view.nodeId) {
-        return invalidRequest(`Unexpected broker id, expected ${view.nodeId} but received ${resourceName}`);
-      }
+      const problem = brokerIdProblem(resourceName, view.nodeId, String(view.nodeId));
+      if (problem !== undefined) return invalidRequest(problem);
       return describeLoggers(brokerConfigs);
     }
     case configResource.clientMetrics:
@@ -60,4 +59,10 @@ function describe(
         `Unexpected resource type ${configResourceName(resourceType)} for resource ${resourceName}`,
       );
   }
+}
+
+/** What Kafka says against `name` as the number of this broker, if anything (ConfigHelper.resourceNameToBrokerId). */
+function brokerIdProblem(name: string, nodeId: number, expected: string): string | undefined {
+  if (!/^[+-]?[0-9]+$/.test(name)) return `Broker id must be an integer, but it is: ${name}`;
+  return Number(name) === nodeId ? undefined : `Unexpected broker id, expected ${expected} but received ${name}`;
 }

@@ -17,7 +17,12 @@ export function handleElectLeaders(request: Request, context: RequestContext, se
   const { catalog, view, shards } = services;
   const type = request.electionType;
   if (type !== electionType.preferred && type !== electionType.unclean) {
-    return { throttleTimeMs: 0, errorCode: ErrorCode.INVALID_REQUEST, replicaElectionResults: [] };
+    const refuse = (index: number) => result(index, ErrorCode.INVALID_REQUEST, `Unknown election type ${type}`);
+    const replicaElectionResults = (request.topicPartitions ?? []).map(({ topic, partitions }) => ({
+      topic,
+      partitionResult: partitions.map(refuse),
+    }));
+    return { throttleTimeMs: 0, errorCode: ErrorCode.INVALID_REQUEST, replicaElectionResults };
   }
   const placement = new Placement(view, shards, context.listener);
   const elect = (name: string, index: number): PartitionResult => {

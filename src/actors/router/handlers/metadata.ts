@@ -45,6 +45,8 @@ export async function handleMetadata(request: Request, context: RequestContext, 
     return answer(refused, ErrorCode.INVALID_REQUEST);
   }
   const placement = new Placement(view, shards, listener);
+  // Told of a topic that does not exist as well: nobody is forbidden to make it.
+  const topicAuthorizedOperations = request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED;
   const describe = (topic: Topic): TopicAnswer => ({
     errorCode: ErrorCode.NONE,
     name: topic.name,
@@ -53,7 +55,7 @@ export async function handleMetadata(request: Request, context: RequestContext, 
     partitions: Array.from({ length: topic.partitionCount }, (_, index) =>
       answerPartition(placement.partition(topic, index), version),
     ),
-    topicAuthorizedOperations: request.includeTopicAuthorizedOperations ? TOPIC_OPERATIONS : OPERATIONS_NOT_ASKED,
+    topicAuthorizedOperations,
   });
   // An empty list means all topics in version 0 and none later, where null means all.
   if (asked === null || (version === 0 && asked.length === 0)) return answer([...catalog.all()].map(describe));
@@ -75,7 +77,8 @@ export async function handleMetadata(request: Request, context: RequestContext, 
     if (topicNameProblem(name) !== undefined) return failure(ErrorCode.INVALID_TOPIC_EXCEPTION, name);
     return mayCreate ? create(name, services, describe) : failure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, name);
   });
-  return answer(await Promise.all(answers));
+  const told = await Promise.all(answers);
+  return answer(told.map((topic) => ({ ...topic, topicAuthorizedOperations })));
 }
 
 /**

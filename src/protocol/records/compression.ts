@@ -39,7 +39,8 @@ export interface CodecOptions {
 /**
  * @param bytesMax bound of the result
  * @returns the uncompressed bytes; with 'none' `data` itself
- * @throws RecordsFault MESSAGE_TOO_LARGE beyond `bytesMax`, CORRUPT_MESSAGE when `data` is not what the codec writes
+ * @throws RecordsFault MESSAGE_TOO_LARGE beyond `bytesMax`; INVALID_RECORD when `data` is not what the codec writes:
+ *   Kafka answers UNKNOWN_SERVER_ERROR there, and CORRUPT_MESSAGE would have clients send it again and again
  */
 export function decompress(
   type: CompressionType,
@@ -94,6 +95,6 @@ function gzipDecompress(data: Buffer, bytesMax: number): Buffer {
     if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
       throw new RecordsFault(ErrorCode.MESSAGE_TOO_LARGE, `Batch decompresses to more than ${bytesMax} bytes`);
     }
-    throw new RecordsFault(ErrorCode.CORRUPT_MESSAGE, 'Failed to decompress record stream (gzip)', [], cause);
+    throw new RecordsFault(ErrorCode.INVALID_RECORD, 'Failed to decompress record stream (gzip)', [], cause);
   }
 }

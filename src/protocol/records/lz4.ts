@@ -23,7 +23,7 @@ const RATIO_MAX = 255;
 const SIZE_PREFIX_BYTES = 4;
 
 function corrupt(reason: string, cause?: unknown): RecordsFault {
-  return new RecordsFault(ErrorCode.CORRUPT_MESSAGE, `Failed to decompress record stream (lz4): ${reason}`, [], cause);
+  return new RecordsFault(ErrorCode.INVALID_RECORD, `Failed to decompress record stream (lz4): ${reason}`, [], cause);
 }
 
 interface FrameHeader {
@@ -70,7 +70,7 @@ function decodeBlock(block: Buffer, bytesMax: number): Buffer {
 /**
  * The first frame's content; what follows its end mark is ignored, as Kafka does.
  * @param magic the message format around it; 0 tolerates a wrong header checksum
- * @throws RecordsFault CORRUPT_MESSAGE, or MESSAGE_TOO_LARGE beyond `bytesMax`
+ * @throws RecordsFault INVALID_RECORD, or MESSAGE_TOO_LARGE beyond `bytesMax`
  */
 export function lz4Decompress(data: Buffer, bytesMax: number, magic: number): Buffer {
   const header = readHeader(data, magic);

@@ -9,14 +9,13 @@ const MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const HEADER_BYTES = 16;
 /** The header's first four bytes read as a chunk length: where a second stream was appended to the first. */
 const MAGIC_AS_LENGTH = MAGIC.readInt32BE(0);
-const VERSION_MIN = 1;
 const CHUNK_BYTES = 32 * 1024;
 /** No element of a snappy block makes more than 64 bytes of 3. */
 const RATIO_MAX = 22;
 
 function corrupt(reason: string, cause?: unknown): RecordsFault {
   return new RecordsFault(
-    ErrorCode.CORRUPT_MESSAGE,
+    ErrorCode.INVALID_RECORD,
     `Failed to decompress record stream (snappy): ${reason}`,
     [],
     cause,
@@ -50,13 +49,12 @@ function decodeBlock(block: Buffer, bytesLeft: number, bytesMax: number): Buffer
   }
 }
 
-/** @throws RecordsFault CORRUPT_MESSAGE, or MESSAGE_TOO_LARGE beyond `bytesMax`. */
+/** @throws RecordsFault INVALID_RECORD, or MESSAGE_TOO_LARGE beyond `bytesMax`. */
 export function snappyDecompress(data: Buffer, bytesMax: number): Buffer {
   if (data.length < MAGIC.length || MAGIC.compare(data, 0, MAGIC.length) !== 0) {
     return decodeBlock(data, bytesMax, bytesMax);
   }
   if (data.length < HEADER_BYTES) throw corrupt('cut header');
-  if (data.readInt32BE(8) < VERSION_MIN) throw corrupt(`version ${data.readInt32BE(8)}`);
   const blocks: Buffer[] = [];
   let at = HEADER_BYTES;
   let total = 0;

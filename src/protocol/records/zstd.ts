@@ -17,7 +17,7 @@ const RUN_LENGTH = 1;
 const RESERVED = 3;
 
 function corrupt(reason: string, cause?: unknown): RecordsFault {
-  return new RecordsFault(ErrorCode.CORRUPT_MESSAGE, `Failed to decompress record stream (zstd): ${reason}`, [], cause);
+  return new RecordsFault(ErrorCode.INVALID_RECORD, `Failed to decompress record stream (zstd): ${reason}`, [], cause);
 }
 
 function tooLarge(bytesMax: number): RecordsFault {
@@ -135,7 +135,7 @@ function decodeCarefully(data: Buffer, frame: Frame, bytesMax: number): Buffer {
   throw tooLarge(bytesMax);
 }
 
-/** @throws RecordsFault CORRUPT_MESSAGE, or MESSAGE_TOO_LARGE beyond `bytesMax` (give or take one block of 128 KiB). */
+/** @throws RecordsFault INVALID_RECORD, or MESSAGE_TOO_LARGE beyond `bytesMax` (give or take one block of 128 KiB). */
 export function zstdDecompress(data: Buffer, bytesMax: number): Buffer {
   const frames = scanFrames(data);
   if (frames.length === 0) throw corrupt('no frame');

@@ -183,6 +183,8 @@ export interface WorldOptions {
   readonly clock?: HandClock;
 }
 
+let worlds = 0;
+
 export class GroupWorld {
   readonly options: WorldOptions;
   readonly clock: HandClock;
@@ -196,7 +198,8 @@ export class GroupWorld {
     ['a', topicA],
     ['b', 'topic-b-id-22-charac-A'],
   ]);
-  seed = 1;
+  /** Differs from world to world, as member ids must. */
+  #seed = ++worlds;
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
@@ -361,8 +364,8 @@ export class GroupWorld {
   }
 
   #random(): number {
-    this.seed = (Math.imul(this.seed, 1_103_515_245) + 12_345) >>> 0;
-    return this.seed / 2 ** 32;
+    this.#seed = (Math.imul(this.#seed, 1_664_525) + 1_013_904_223) >>> 0;
+    return this.#seed / 2 ** 32;
   }
 }
 

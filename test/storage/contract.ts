@@ -13,6 +13,7 @@ import {
   StorageFault,
 } from '../../src/actors/shard/ports.ts';
 import { baseOffsets, batch, splitBatches } from './batches.ts';
+import { headersOf, Model, observed } from './model.ts';
 
 export interface ContractStore {
   readonly shards: ShardStorage;
@@ -39,101 +40,6 @@ async function faultOf(promise: Promise<unknown>): Promise<string> {
     return (error as Error).name;
   }
   return 'none';
-}
-
-async function headersOf(log: ShardLog, partition: PartitionKey, fromOffset: bigint): Promise<Uint8Array[]> {
-  const headers: Uint8Array[] = [];
-  for await (const header of log.headers(partition, fromOffset)) headers.push(Buffer.from(header));
-  return headers;
-}
-
-/** Everything a store says of a partition, as plain data. */
-async function observed(log: ShardLog, partition: PartitionKey): Promise<unknown> {
-  const description = await log.describe(partition);
-  const batches = splitBatches(await log.read(partition, 0n, END, MANY, true));
-  const headers = await headersOf(log, partition, 0n);
-  return {
-    logStartOffset: description.logStartOffset,
-    nextOffset: description.nextOffset,
-    bytes: description.bytes,
-    checkpoint: description.checkpoint && {
-      offset: description.checkpoint.offset,
-      bytes: Buffer.from(description.checkpoint.bytes).toString('hex'),
-    },
-    batches: batches.map((bytes) => bytes.toString('hex')),
-    headers: headers.map((bytes) => Buffer.from(bytes).toString('hex')),
-    size: (await log.sizes()).get(partition),
-    maxTimestamp: await log.batchOfMaxTimestamp(partition),
-    byTimestamp: await Promise.all([0n, 5n, 17n, 40n, 99n].map((at) => log.firstBatchAtOrAfter(partition, at))),
-    keep: await Promise.all([0, 1, 300, 2000, 1 << 20].map((bytes) => log.offsetToKeep(partition, bytes))),
-  };
-}
-
-/** The contract in its simplest form: a list of batches. The stores must agree with it after any sequence of entries. */
-class Model {
-  private readonly logs = new Map<
-    PartitionKey,
-    {
-      start: bigint;
-      next: bigint;
-      batches: Extract<LogEntry, { kind: 'batch' }>[];
-      checkpoint?: { offset: bigint; bytes: Uint8Array };
-    }
-  >();
-
-  next(partition: PartitionKey): bigint {
-    return this.logs.get(partition)?.next ?? 0n;
-  }
-
-  apply(entry: LogEntry): void {
-    if (entry.kind === 'removal') {
-      this.logs.delete(entry.partition);
-      return;
-    }
-    const log = this.logs.get(entry.partition) ?? { start: 0n, next: 0n, batches: [] };
-    this.logs.set(entry.partition, log);
-    if (entry.kind === 'batch') {
-      log.batches.push(entry);
-      log.next = entry.lastOffset + 1n;
-    } else if (entry.kind === 'checkpoint') {
-      log.checkpoint = { offset: entry.offset, bytes: entry.bytes };
-    } else if (entry.offset > log.start) {
-      log.start = entry.offset;
-      if (entry.offset > log.next) log.next = entry.offset;
-      log.batches = log.batches.filter((one) => one.lastOffset >= entry.offset);
-    }
-  }
-
-  observed(partition: PartitionKey): unknown {
-    const log = this.logs.get(partition) ?? { start: 0n, next: 0n, batches: [], checkpoint: undefined };
-    const bytes = log.batches.reduce((sum, one) => sum + one.bytes.length, 0);
-    const latest = log.batches.reduce((max, one) => (one.maxTimestampMs > max ? one.maxTimestampMs : max), -1n);
-    const keep = (wanted: number): bigint => {
-      let kept = 0;
-      let boundary = log.next;
-      for (const one of [...log.batches].reverse()) {
-        if (kept >= wanted) break;
-        kept += one.bytes.length;
-        boundary = one.baseOffset;
-      }
-      return kept < wanted || boundary < log.start ? log.start : boundary;
-    };
-    return {
-      logStartOffset: log.start,
-      nextOffset: log.next,
-      bytes,
-      checkpoint: log.checkpoint && {
-        offset: log.checkpoint.offset,
-        bytes: Buffer.from(log.checkpoint.bytes).toString('hex'),
-      },
-      batches: log.batches.map((one) => Buffer.from(one.bytes).toString('hex')),
-      headers: log.batches.map((one) => Buffer.from(one.bytes.subarray(0, 61)).toString('hex')),
-      size: this.logs.has(partition) ? bytes : undefined,
-      maxTimestamp: latest < 0n ? undefined : log.batches.find((one) => one.maxTimestampMs === latest)!.baseOffset,
-      byTimestamp: [0n, 5n, 17n, 40n, 99n].map((at) => log.batches.find((one) => one.maxTimestampMs >= at)?.baseOffset),
-      keep: [0, 1, 300, 2000, 1 << 20].map(keep),
-    };
-  }
 }
 
 /** Declares the suite for one store. */

@@ -24,6 +24,8 @@ const ABORTABLE_COMMITTED_AT_ONCE = 3 as TransactionFlags;
 export interface LoadedIndex {
   readonly settledSequence: number;
   readonly nextPartitionId: number;
+  /** Above the number of every segment file in the index. */
+  readonly nextFile: number;
   readonly epochs: ReadonlyMap<number, number>;
   /** Removed ones included: their rows are still to be deleted. */
   readonly logs: readonly PartitionLog[];
@@ -128,9 +130,11 @@ export class IndexStore {
       logs.set(log.id, log);
       this.rowsRead += 1;
     }
+    let nextFile = this.number('nextFile');
     for (const { key, value } of this.files.getRange({})) {
       const segment = new SegmentFile(key.readUInt32BE(0));
       segment.end = value.readUIntBE(4, 6);
+      nextFile = Math.max(nextFile, segment.file + 1);
       segment.lastOffset = value.readBigInt64BE(10);
       logs.get(value.readUInt32BE(0))?.addFile(segment);
       this.rowsRead += 1;
@@ -144,6 +148,7 @@ export class IndexStore {
     return {
       settledSequence: this.number('settledSequence'),
       nextPartitionId: this.number('nextPartitionId'),
+      nextFile,
       epochs,
       logs: [...logs.values()],
     };
@@ -181,9 +186,10 @@ export class IndexStore {
 
   // The writes below are made inside `commit`.
 
-  putState(settledSequence: number, nextPartitionId: number): void {
+  putState(settledSequence: number, nextPartitionId: number, nextFile: number): void {
     this.state.putSync('settledSequence', Buffer.from(String(settledSequence)));
     this.state.putSync('nextPartitionId', Buffer.from(String(nextPartitionId)));
+    this.state.putSync('nextFile', Buffer.from(String(nextFile)));
   }
 
   putEpoch(shard: number, epoch: number): void {

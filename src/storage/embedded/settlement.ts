@@ -37,6 +37,7 @@ interface LogShot {
 interface Shot {
   readonly sequence: number;
   readonly nextPartitionId: number;
+  readonly nextFile: number;
   readonly logs: readonly LogShot[];
   readonly epochs: ReadonlyMap<number, number>;
   readonly removedLogs: readonly PartitionLog[];
@@ -132,6 +133,7 @@ export class Settlement {
     const shot = {
       sequence: journal.lastSequence,
       nextPartitionId: volume.nextPartitionId,
+      nextFile: volume.nextFileNumber,
       logs,
       epochs: volume.dirtyEpochs,
       removedLogs: [...volume.removedLogs],
@@ -222,7 +224,7 @@ export class Settlement {
   /** The LMDB transaction. */
   private write(shot: Shot): void {
     const { index, limits } = this.options;
-    index.putState(shot.sequence, shot.nextPartitionId);
+    index.putState(shot.sequence, shot.nextPartitionId, shot.nextFile);
     for (const [shard, epoch] of shot.epochs) index.putEpoch(shard, epoch);
     for (const file of shot.deletedFiles) index.removeFile(file);
     for (const one of shot.logs) {

@@ -93,7 +93,7 @@ async function open(options: EmbeddedStoreOptions, release: () => Promise<void>)
 
   const index = new IndexStore(join(dataDir, 'index'), !fresh && !clean);
   if (fresh) {
-    await index.commit(() => index.putState(0, 1));
+    await index.commit(() => index.putState(0, 1, 1));
     writeRunState(dataDir, mine);
   }
   const loaded = index.load();
@@ -116,14 +116,14 @@ async function open(options: EmbeddedStoreOptions, release: () => Promise<void>)
     limits,
     logger,
     loaded,
-    nextFile: present.reduce((largest, file) => Math.max(largest, file), 0) + 1,
+    present,
     syncCommits: () =>
       durability === 'fsync'
         ? Promise.resolve()
         : new Promise((resolve, reject) => journal.sync((error) => (error === null ? resolve() : reject(error)))),
   });
   const recordsReplayed = clean ? 0 : replayJournal({ journal, volume, files, torn, logger });
-  volume.deleteLeftovers(present);
+  volume.endReplay();
 
   const reader = new LogReader(index, files);
   const drafter = new Drafter(volume, limits);

@@ -30,6 +30,7 @@ export class Volume {
   private readonly logger: Logger;
   private readonly shards = new Map<number, Shard>();
   private readonly logs = new Map<number, PartitionLog>();
+  private present: readonly number[];
   private nextFile: number;
   private partitionIds: number;
   /** Makes the commits so far survive a power loss; before a file's deletion, what made it dead has to. */
@@ -37,6 +38,8 @@ export class Volume {
   private deletions: Promise<void> = Promise.resolve();
   private deadFiles: number[] = [];
   private deleting = false;
+  /** While the journal is replayed no file is dead: a later record may name one that an earlier log start has passed. */
+  private replaying = true;
 
   /** What changed since the last settlement. */
   dirtyLogs = new Set<PartitionLog>();
@@ -51,14 +54,17 @@ export class Volume {
     limits: EmbeddedLimits;
     logger: Logger;
     loaded: LoadedIndex;
-    nextFile: number;
+    /** Segment files that are there. */
+    present: readonly number[];
     syncCommits: () => Promise<void>;
   }) {
     this.files = options.files;
     this.limits = options.limits;
     this.logger = options.logger;
     this.syncCommits = options.syncCommits;
-    this.nextFile = options.nextFile;
+    this.present = options.present;
+    // Never a number again that the index, the journal or the directory still names.
+    this.nextFile = options.present.reduce((next, file) => Math.max(next, file + 1), options.loaded.nextFile);
     this.partitionIds = options.loaded.nextPartitionId;
     for (const [shard, epoch] of options.loaded.epochs) this.shard(shard).epoch = epoch;
     for (const log of options.loaded.logs) {
@@ -66,6 +72,10 @@ export class Volume {
       if (log.removed) this.removedLogs.add(log);
       else this.shard(log.shard).partitions.set(log.key, log);
     }
+  }
+
+  get nextFileNumber(): number {
+    return this.nextFile;
   }
 
   get nextPartitionId(): number {
@@ -131,7 +141,10 @@ export class Volume {
       case 'run':
         item.log.addRun(item.run);
         this.pendingRuns += 1;
-        if (item.run.memory === undefined) this.pendingBytes += item.run.bytes;
+        if (item.run.memory === undefined) {
+          this.pendingBytes += item.run.bytes;
+          this.nextFile = Math.max(this.nextFile, item.run.file + 1);
+        }
         break;
       case 'checkpoint':
         item.log.checkpoint = { offset: item.offset, bytes: item.bytes };
@@ -162,18 +175,20 @@ export class Volume {
     this.removedLogs.delete(log);
   }
 
-  /** After a start: deletes what was dead already, and `orphans`, files that no committed run is in. */
-  deleteLeftovers(present: readonly number[]): void {
+  /** Ends the replay: deletes what was dead already, and files that no committed run is in. */
+  endReplay(): void {
+    this.replaying = false;
     const known = new Set<number>();
     for (const log of this.logs.values()) {
       this.deleteDeadFiles(log);
       for (const file of log.files.keys()) known.add(file);
     }
-    this.delete(present.filter((file) => !known.has(file) && !this.deadFiles.includes(file)));
+    this.delete(this.present.filter((file) => !known.has(file) && !this.deadFiles.includes(file)));
+    this.present = [];
   }
 
   deleteDeadFiles(log: PartitionLog): void {
-    if (log.files.size === 0) return;
+    if (this.replaying || log.files.size === 0) return;
     const dead = log.takeDeadFiles();
     if (dead.length > 0) this.delete(dead);
   }

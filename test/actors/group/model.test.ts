@@ -20,8 +20,6 @@ class Client {
   syncing: Asked<SyncReply> | undefined;
   /** Holds an assignment of its generation. */
   assigned = false;
-  /** Set when another process has taken over its instance id. */
-  fenced = false;
 
   constructor(index: number) {
     this.instanceId = index % 3 === 2 ? `host${index}` : null;
@@ -130,10 +128,12 @@ class Model {
         return;
       case ErrorCode.REBALANCE_IN_PROGRESS:
       case ErrorCode.ILLEGAL_GENERATION:
-        return client.leaveGeneration();
+        client.leaveGeneration();
+        return;
       case ErrorCode.UNKNOWN_MEMBER_ID:
       case ErrorCode.FENCED_INSTANCE_ID:
-        return client.reset();
+        client.reset();
+        return;
       default:
         expect.fail(`error code ${errorCode}`);
     }
@@ -217,12 +217,14 @@ async function apply(model: Model, { kind, ...op }: Op): Promise<void> {
     case 'commit':
       return model.commit(one as Client);
     case 'restartClient':
-      return (one as Client).reset();
+      (one as Client).reset();
+      return;
     case 'leave': {
       const { memberId, instanceId } = one as Client;
       if (memberId === '') return;
       await model.world.now('leave', { members: [{ memberId, groupInstanceId: instanceId, reason: null }] });
-      return (one as Client).reset();
+      (one as Client).reset();
+      return;
     }
     case 'advance':
       await model.world.clock.advance('ms' in op ? op.ms : 0);

@@ -78,12 +78,14 @@ async function fetchUntilEnough(
   services: Services,
 ): Promise<readonly PartitionFetch[]> {
   const deadlineMs = services.clock.monotonicMs() + Math.max(0, request.maxWaitMs);
+  // What does not fit into the answer cannot be waited for (KafkaApis.handleFetchRequest).
+  const minBytes = Math.min(request.minBytes, budget.bytesMax);
   for (;;) {
     const fetched = await readPartitions(partitions, budget, services);
     const bytes = fetched.reduce((sum, partition) => sum + partition.bytes, 0);
     const leftMs = deadlineMs - services.clock.monotonicMs();
     const settled = fetched.some(({ response }) => response.errorCode !== 0 || response.divergingEpoch !== undefined);
-    if (settled || bytes >= request.minBytes || leftMs <= 0 || partitions.length === 0 || context.isClosed()) {
+    if (settled || bytes >= minBytes || leftMs <= 0 || partitions.length === 0 || context.isClosed()) {
       return fetched;
     }
     await advance(fetched, Math.min(leftMs, WAIT_SLICE_MS), services);

@@ -73,6 +73,7 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
 
   // The turn under way.
   #current: Envelope | undefined;
+  #answered = false;
   #records: Rec[] = [];
   #replies: [Envelope, unknown][] = [];
   #mayRecord = false;
@@ -113,12 +114,12 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
         this.#state = state;
         try {
           this.#soft = this.#definition.soft(state);
-          this.#status = 'running';
-          this.#runStarted();
         } catch (error) {
           this.#fail(error);
           return;
         }
+        this.#status = 'running';
+        this.#runStarted();
         this.#drain();
       },
       (error) => this.#fail(error),
@@ -174,9 +175,10 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
 
   reply<T>(to: ReplyTo<T>, value: T): void {
     const envelope = to as unknown as Envelope;
-    if (envelope !== this.#current) {
-      invariant(this.#parked.delete(envelope), `${this.#definition.kind}: answers an ask that is not parked`);
-    }
+    if (envelope === this.#current) {
+      invariant(!this.#answered, `${this.#definition.kind}: answers twice`);
+      this.#answered = true;
+    } else invariant(this.#parked.delete(envelope), `${this.#definition.kind}: answers an ask that is not parked`);
     this.#replies.push([envelope, value]);
   }
 
@@ -223,20 +225,13 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
     const definition = this.#definition;
     const handler = definition.handlers[envelope.kind as Kind<P>];
     this.#begin(envelope, true);
-    let answered = false;
     try {
       invariant(handler, `${definition.kind} has no message ${envelope.kind}`);
       const result = handler(this.#state as State, envelope.message as never, this, this.#soft as Soft);
-      if (result === PARKED) {
-        if (!this.#replies.some(([to]) => to === envelope)) this.#parked.add(envelope);
-      } else {
-        this.#replies.push([envelope, result]);
-        answered = true;
-      }
+      if (result !== PARKED) this.reply(envelope, result);
+      else if (!this.#answered) this.#parked.add(envelope);
     } catch (error) {
-      if (!answered) envelope.reject?.(asUnknownFailure(error));
-      this.#end();
-      this.#fail(error);
+      this.#crashed(error);
       return;
     }
     const records = this.#records;
@@ -254,8 +249,9 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
     this.#begin(undefined, true);
     try {
       this.#definition.started(this.#state as State, this, this.#soft as Soft);
-    } finally {
-      this.#inTurn = false;
+    } catch (error) {
+      this.#crashed(error);
+      return;
     }
     const records = this.#records;
     const replies = this.#replies;
@@ -267,7 +263,13 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
   #commit(records: readonly Rec[], replies: readonly [Envelope, unknown][]): void {
     const held: HeldTurn<Rec> = { durable: false, records, replies };
     this.#held.push(held);
-    this.#binding.commit(records).then(
+    let committing: Promise<void>;
+    try {
+      committing = this.#binding.commit(records);
+    } catch (error) {
+      committing = Promise.reject(error);
+    }
+    committing.then(
       () => {
         held.durable = true;
         this.#releaseDurable();
@@ -284,10 +286,9 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
         try {
           this.#definition.committed(this.#state as State, held.records, this, this.#soft as Soft);
         } catch (error) {
-          this.#end();
           // These records are durable and their own replies are known: they leave before the actor dies.
           release(held.replies);
-          this.#fail(error);
+          this.#crashed(error);
           return;
         }
         const replies = this.#replies;
@@ -303,6 +304,7 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
     invariant(!this.#inTurn, `${this.#definition.kind}: turn within a turn`);
     this.#inTurn = true;
     this.#current = envelope;
+    this.#answered = false;
     this.#mayRecord = mayRecord;
     this.#records = [];
     this.#replies = [];
@@ -315,6 +317,15 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
     this.#inTurn = false;
     this.#mayRecord = false;
     this.#current = undefined;
+  }
+
+  /** The turn under way has thrown: whomever it was about to answer is refused, and the actor dies. */
+  #crashed(error: unknown): void {
+    const refusal = asUnknownFailure(error);
+    this.#current?.reject?.(refusal);
+    for (const [envelope] of this.#replies) envelope.reject?.(refusal);
+    this.#end();
+    this.#fail(error);
   }
 
   #fail(error: unknown): void {

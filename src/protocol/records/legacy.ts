@@ -2,28 +2,43 @@
 // converted when it comes in, and what Fetch versions below 4 ask for when it goes out.
 import { ErrorCode } from '../errors.ts';
 import { readBatchHeader } from './batch.ts';
+import { BatchBuilder } from './batch-builder.ts';
 import { type CompressionType, compressionTypes, DECOMPRESSED_BYTES_MAX } from './compression.ts';
 import {
-  encodeMessageSet,
   type InnerMessage,
   type LegacyMagic,
   type LegacyMessage,
+  MessageSetBuilder,
   messageCrcValid,
   readMessage,
   unwrap,
 } from './message-set.ts';
-import { encodeBatch, iterateRecords, type LogRecord } from './record.ts';
+import { iterateRecords } from './record.ts';
 import { RecordsFault } from './records-fault.ts';
 import { RecordJudge, type RecordRules } from './timestamp-rules.ts';
 
-export interface ConversionRules extends RecordRules {
+/** What a topic asks of produced records, whichever format they come in. */
+export interface TopicRules extends RecordRules {
+  /** `max.message.bytes`: of a whole batch as it is stored. */
   readonly maxMessageBytes: number;
+  /** The topic's `compression.type`; 'producer' keeps what came. */
   readonly compressionType: 'producer' | 'uncompressed' | Exclude<CompressionType, 'none'>;
+  /** `compression.<codec>.level` of that codec (KIP-390). */
   readonly compressionLevel?: number;
+  /** Most bytes that one batch may decompress to; DECOMPRESSED_BYTES_MAX by default. */
   readonly decompressedBytesMax?: number;
 }
 
-function checkEntry(entry: Buffer, { maxMessageBytes }: ConversionRules): void {
+/** The codec that the topic stores a batch with (BrokerCompressionType.targetCompression). */
+export function targetCompression(
+  source: CompressionType,
+  { compressionType }: Pick<TopicRules, 'compressionType'>,
+): CompressionType {
+  if (compressionType === 'producer') return source;
+  return compressionType === 'uncompressed' ? 'none' : compressionType;
+}
+
+function checkEntry(entry: Buffer, { maxMessageBytes }: TopicRules): void {
   if (entry.length > maxMessageBytes) {
     throw new RecordsFault(
       ErrorCode.MESSAGE_TOO_LARGE,
@@ -33,30 +48,24 @@ function checkEntry(entry: Buffer, { maxMessageBytes }: ConversionRules): void {
   if (!messageCrcValid(entry)) throw new RecordsFault(ErrorCode.CORRUPT_MESSAGE, 'Record is corrupt (crc)');
 }
 
-/** Checks the messages of one wrapper as LogValidator.validateRecord does. */
-function judgeInner(wrapper: LegacyMessage, inner: readonly InnerMessage[], rules: ConversionRules): void {
-  const judge = new RecordJudge(rules, wrapper.timestampType);
-  inner.forEach(({ entry, message }, index) => {
-    if (message.compression !== 'none') {
-      throw new RecordsFault(ErrorCode.INVALID_RECORD, 'Inner messages must not be compressed');
-    }
-    if (message.magic !== wrapper.magic) {
-      judge.reject(index, `Record's magic ${message.magic} does not match outer magic ${wrapper.magic}`);
-      return;
-    }
-    if (!messageCrcValid(entry)) {
-      throw new RecordsFault(ErrorCode.CORRUPT_MESSAGE, `Record ${index} of a compressed set is corrupt (crc)`);
-    }
-    judge.record(index, message.key !== null, message.timestampMs);
-  });
-  judge.settle();
-}
-
-/** Each plain message counts as a batch of its own, so its index in an error is 0. */
-function judgePlain(message: LegacyMessage, rules: ConversionRules): void {
-  const judge = new RecordJudge(rules, message.timestampType);
-  judge.record(0, message.key !== null, message.timestampMs);
-  judge.settle();
+/** Checks a message of a wrapper as LogValidator.validateRecord does. @returns whether it may be appended */
+function judgeInner(
+  judge: RecordJudge,
+  wrapper: LegacyMessage,
+  { entry, message }: InnerMessage,
+  index: number,
+): boolean {
+  if (message.compression !== 'none') {
+    throw new RecordsFault(ErrorCode.INVALID_RECORD, 'Inner messages must not be compressed');
+  }
+  if (message.magic !== wrapper.magic) {
+    judge.reject(index, `Record's magic ${message.magic} does not match outer magic ${wrapper.magic}`);
+    return false;
+  }
+  if (!messageCrcValid(entry)) {
+    throw new RecordsFault(ErrorCode.CORRUPT_MESSAGE, `Record ${index} of a compressed set is corrupt (crc)`);
+  }
+  return judge.record(index, message.key !== null, message.timestampMs);
 }
 
 /**
@@ -64,7 +73,7 @@ function judgePlain(message: LegacyMessage, rules: ConversionRules): void {
  * @param entries whole messages, all of magic 0 or all of magic 1; at least one. Only a single one may be compressed.
  * @throws RecordsFault as the set deserves
  */
-export function convertMessageSet(entries: readonly Buffer[], rules: ConversionRules): Buffer {
+export function convertMessageSet(entries: readonly Buffer[], rules: TopicRules): Buffer {
   let source: CompressionType = 'none';
   for (const entry of entries) {
     checkEntry(entry, rules);
@@ -78,24 +87,25 @@ export function convertMessageSet(entries: readonly Buffer[], rules: ConversionR
   if (source !== 'none' && entries.length > 1) {
     throw new RecordsFault(ErrorCode.INVALID_RECORD, 'Compressed outer record has more than one batch');
   }
-  const messages: LegacyMessage[] = [];
+  const builder = new BatchBuilder(entries.reduce((sum, entry) => sum + entry.length, 0));
   for (const entry of entries) {
     const message = readMessage(entry);
+    // Each plain message counts as a batch of its own, so its index in an error is 0.
+    const judge = new RecordJudge(rules, message.timestampType);
     if (source === 'none') {
-      judgePlain(message, rules);
-      messages.push(message);
+      if (judge.record(0, message.key !== null, message.timestampMs)) builder.append(message);
     } else {
-      const inner = unwrap(message, rules.decompressedBytesMax ?? DECOMPRESSED_BYTES_MAX);
-      judgeInner(message, inner, rules);
-      for (const each of inner) messages.push(each.message);
+      let index = 0;
+      unwrap(message, rules.decompressedBytesMax ?? DECOMPRESSED_BYTES_MAX, (inner) => {
+        if (judgeInner(judge, message, inner, index++)) builder.append(inner.message);
+      });
     }
+    judge.settle();
   }
-  const { compressionType, compressionLevel, timestampType, nowMs } = rules;
-  return encodeBatch({
+  const { compressionLevel, timestampType, nowMs } = rules;
+  return builder.finish({
     baseOffset: 0n,
-    records: messages,
-    compression:
-      compressionType === 'producer' ? source : compressionType === 'uncompressed' ? 'none' : compressionType,
+    compression: targetCompression(source, rules),
     ...(compressionLevel === undefined ? {} : { compressionLevel }),
     timestampType,
     ...(timestampType === 'LogAppendTime' ? { logAppendTimeMs: nowMs } : {}),
@@ -134,31 +144,20 @@ export function downConvert(
         errorMessage: 'Down-conversion of zstandard-compressed batches is not supported',
       };
     }
-    const records: LogRecord[] = [];
+    const set = new MessageSetBuilder(magic, header.timestampType, header.compression, batch.length * 2);
     for (const record of iterateRecords(batch)) {
-      if (header.compression !== 'none' || record.offset >= fromOffset) records.push(record);
+      if (header.compression === 'none' && record.offset < fromOffset) continue;
+      set.append(record);
+      // Old messages are larger than records: a batch of millions of tiny ones has no form that a client could take.
+      if (set.bytes > 2 * DECOMPRESSED_BYTES_MAX) {
+        return { errorCode: ErrorCode.MESSAGE_TOO_LARGE, errorMessage: 'Batch is too large in the old format' };
+      }
     }
-    if (records.length === 0) continue;
-    const part = encodeMessageSet(
-      magic,
-      records,
-      header.timestampType,
-      header.compression,
-      wrapperTime(records, header),
-    );
+    if (set.bytes === 0) continue;
+    const part = set.finish();
     if (total > 0 && total + part.length > bytesMax) break;
     parts.push(part);
     total += part.length;
   }
   return { records: parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts, total) };
-}
-
-function wrapperTime(
-  records: readonly LogRecord[],
-  { timestampType, maxTimestampMs }: { readonly timestampType: string; readonly maxTimestampMs: bigint },
-): bigint {
-  if (timestampType === 'LogAppendTime') return maxTimestampMs;
-  let max = -1n;
-  for (const { timestampMs } of records) if (timestampMs > max) max = timestampMs;
-  return max;
 }

@@ -69,9 +69,18 @@ export function readMessage(entry: Buffer): LegacyMessage {
   };
 }
 
-/** The entries of a wrapper's set; one cut at the end is dropped (AbstractLegacyRecordBatch.DataLogInputStream). */
-function splitInner(set: Buffer): Buffer[] {
-  const entries: Buffer[] = [];
+/** One message of a wrapper, with the bytes that its CRC covers. */
+export interface InnerMessage {
+  readonly entry: Buffer;
+  readonly message: LegacyMessage;
+}
+
+/**
+ * The messages of an uncompressed set, one after the other; one cut at the end is dropped
+ * (AbstractLegacyRecordBatch.DataLogInputStream). Offsets are those written in them.
+ * @throws RecordsFault when it meets bytes that are no message
+ */
+export function* iterateSet(set: Buffer): Generator<InnerMessage, void, undefined> {
   let at = 0;
   while (set.length - at >= BATCH_PREFIX_BYTES) {
     const bytes = set.readInt32BE(at + 8);
@@ -82,25 +91,19 @@ function splitInner(set: Buffer): Buffer[] {
       );
     }
     const end = at + BATCH_PREFIX_BYTES + bytes;
-    if (end > set.length) break;
-    entries.push(set.subarray(at, end));
+    if (end > set.length) return;
+    const entry = set.subarray(at, end);
+    yield { entry, message: readMessage(entry) };
     at = end;
   }
-  return entries;
-}
-
-/** One message of a wrapper, with the bytes that its CRC covers. */
-export interface InnerMessage {
-  readonly entry: Buffer;
-  readonly message: LegacyMessage;
 }
 
 /**
- * The messages that a compressed one wraps, with absolute offsets: those of v1 are relative to the first, and the
- * wrapper has the last one's (KIP-31); those of v0 are absolute as they stand.
+ * Hands over the messages that a compressed one wraps, one after the other, so that a set of millions of tiny ones takes
+ * no more memory than its bytes. Their offsets are as written: in v1 relative to the first one's (KIP-31).
  * @throws RecordsFault INVALID_RECORD for a set that Kafka refuses
  */
-export function unwrap(wrapper: LegacyMessage, bytesMax: number): InnerMessage[] {
+export function unwrap(wrapper: LegacyMessage, bytesMax: number, take: (inner: InnerMessage) => void): void {
   if (wrapper.compression === 'zstd') {
     throw new RecordsFault(ErrorCode.INVALID_RECORD, `Message format v${wrapper.magic} does not know zstd`);
   }
@@ -108,78 +111,131 @@ export function unwrap(wrapper: LegacyMessage, bytesMax: number): InnerMessage[]
     throw new RecordsFault(ErrorCode.INVALID_RECORD, 'Found invalid compressed record set with null value');
   }
   const set = decompress(wrapper.compression, wrapper.value, bytesMax, { magic: wrapper.magic });
-  const inner = splitInner(set).map((entry) => ({ entry, message: readMessage(entry) }));
-  const last = inner[inner.length - 1]?.message;
-  if (last === undefined) {
+  const appendTimeMs = wrapper.timestampType === 'LogAppendTime' ? wrapper.timestampMs : undefined;
+  let lastOffset: bigint | undefined;
+  for (const { entry, message } of iterateSet(set)) {
+    lastOffset = message.offset;
+    const timestampMs = message.magic === 0 ? message.timestampMs : (appendTimeMs ?? message.timestampMs);
+    take({ entry, message: { ...message, timestampMs } });
+  }
+  if (lastOffset === undefined) {
     throw new RecordsFault(ErrorCode.INVALID_RECORD, 'Found invalid compressed record set with no inner records');
   }
-  if (wrapper.magic === 0) return inner;
-  // Some versions of librdkafka leave the wrapper's offset 0 (KAFKA-5236).
-  if (wrapper.offset !== 0n && wrapper.offset < last.offset) {
+  // The wrapper has the last one's offset; some versions of librdkafka leave it 0 (KAFKA-5236).
+  if (wrapper.magic > 0 && wrapper.offset !== 0n && wrapper.offset < lastOffset) {
     throw new RecordsFault(
       ErrorCode.INVALID_RECORD,
-      `Found invalid wrapper offset in compressed v1 message set: ${wrapper.offset} is less than ${last.offset}`,
+      `Found invalid wrapper offset in compressed v1 message set: ${wrapper.offset} is less than ${lastOffset}`,
     );
   }
-  const baseOffset = wrapper.offset === 0n ? 0n : wrapper.offset - last.offset;
-  const appendTimeMs = wrapper.timestampType === 'LogAppendTime' ? wrapper.timestampMs : undefined;
-  return inner.map(({ entry, message }) => ({
-    entry,
-    message: {
-      ...message,
-      offset: baseOffset + message.offset,
-      timestampMs: message.magic === 0 ? message.timestampMs : (appendTimeMs ?? message.timestampMs),
-    },
-  }));
 }
 
-/** Writes one message. `timestampType` and `timestampMs` count in v1 only. */
-export function encodeMessage(
+/** What a message is written from; `timestampMs` counts in v1 only. */
+export type MessageInput = Pick<LegacyMessage, 'offset' | 'timestampMs' | 'key' | 'value'>;
+
+function messageBytes(magic: LegacyMagic, { key, value }: MessageInput): number {
+  return (magic === 0 ? TIMESTAMP_AT : TIMESTAMP_AT + 8) + 8 + (key?.length ?? 0) + (value?.length ?? 0);
+}
+
+function writeMessage(
+  entry: Buffer,
   magic: LegacyMagic,
-  message: Pick<LegacyMessage, 'offset' | 'timestampMs' | 'key' | 'value'>,
+  { offset, timestampMs, key, value }: MessageInput,
   timestampType: TimestampType,
-  compression: CompressionType = 'none',
-): Buffer {
-  const { key, value } = message;
-  const keyAt = magic === 0 ? TIMESTAMP_AT : TIMESTAMP_AT + 8;
-  const entry = Buffer.allocUnsafe(keyAt + 8 + (key?.length ?? 0) + (value?.length ?? 0));
-  entry.writeBigInt64BE(message.offset, 0);
+  compression: CompressionType,
+): void {
+  entry.writeBigInt64BE(offset, 0);
   entry.writeInt32BE(entry.length - BATCH_PREFIX_BYTES, 8);
   entry[MAGIC_AT] = magic;
   entry[ATTRIBUTES_AT] =
     compressionIdOf(compression) | (magic > 0 && timestampType === 'LogAppendTime' ? LOG_APPEND_TIME : 0);
-  if (magic > 0) entry.writeBigInt64BE(message.timestampMs, TIMESTAMP_AT);
+  if (magic > 0) entry.writeBigInt64BE(timestampMs, TIMESTAMP_AT);
+  const keyAt = magic === 0 ? TIMESTAMP_AT : TIMESTAMP_AT + 8;
   entry.writeInt32BE(key?.length ?? -1, keyAt);
   key?.copy(entry, keyAt + 4);
   const valueAt = keyAt + 4 + (key?.length ?? 0);
   entry.writeInt32BE(value?.length ?? -1, valueAt);
   value?.copy(entry, valueAt + 4);
   entry.writeUInt32BE(crc32(entry.subarray(MAGIC_AT)), CRC_AT);
+}
+
+/** Writes one message. */
+export function encodeMessage(
+  magic: LegacyMagic,
+  message: MessageInput,
+  timestampType: TimestampType,
+  compression: CompressionType = 'none',
+): Buffer {
+  const entry = Buffer.allocUnsafe(messageBytes(magic, message));
+  writeMessage(entry, magic, message, timestampType, compression);
   return entry;
 }
 
-/**
- * Writes messages as a set: one after the other, or wrapped in a compressed one (MemoryRecordsBuilder).
- * @param messages with absolute offsets; at least one
- * @param wrapperTimestampMs the wrapper's timestamp, in v1
- */
+/** Builds a message set message by message, as MemoryRecordsBuilder does: plain ones, or one that wraps them all. */
+export class MessageSetBuilder {
+  readonly #magic: LegacyMagic;
+  readonly #timestampType: TimestampType;
+  readonly #compression: CompressionType;
+  #buffer: Buffer;
+  #at = 0;
+  #baseOffset = -1n;
+  #lastOffset = -1n;
+  #maxTimestampMs = NO_TIMESTAMP_MS;
+
+  /** @param setBytes what the messages will take, roughly */
+  constructor(magic: LegacyMagic, timestampType: TimestampType, compression: CompressionType, setBytes: number) {
+    this.#magic = magic;
+    this.#timestampType = timestampType;
+    this.#compression = compression;
+    this.#buffer = Buffer.allocUnsafe(setBytes);
+  }
+
+  /** Bytes of the messages so far, uncompressed. */
+  get bytes(): number {
+    return this.#at;
+  }
+
+  /** Adds a message with its absolute offset. */
+  append(message: MessageInput): void {
+    if (this.#at === 0) this.#baseOffset = message.offset;
+    this.#lastOffset = message.offset;
+    if (message.timestampMs > this.#maxTimestampMs) this.#maxTimestampMs = message.timestampMs;
+    const end = this.#at + messageBytes(this.#magic, message);
+    if (end > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(end, this.#buffer.length * 2));
+      this.#buffer.copy(larger, 0, 0, this.#at);
+      this.#buffer = larger;
+    }
+    const relative = this.#magic > 0 && this.#compression !== 'none';
+    const offset = relative ? message.offset - this.#baseOffset : message.offset;
+    const { timestampMs, key, value } = message;
+    const entry = this.#buffer.subarray(this.#at, end);
+    writeMessage(entry, this.#magic, { offset, timestampMs, key, value }, this.#timestampType, 'none');
+    this.#at = end;
+  }
+
+  /** The set; a wrapper has the last message's offset and the highest timestamp. */
+  finish(): Buffer {
+    const set = this.#buffer.subarray(0, this.#at);
+    if (this.#compression === 'none') return set;
+    const wrapper = {
+      offset: this.#lastOffset,
+      timestampMs: this.#maxTimestampMs,
+      key: null,
+      value: compress(this.#compression, set, undefined, { magic: this.#magic }),
+    };
+    return encodeMessage(this.#magic, wrapper, this.#timestampType, this.#compression);
+  }
+}
+
+/** Writes messages as a set. */
 export function encodeMessageSet(
   magic: LegacyMagic,
-  messages: readonly Pick<LegacyMessage, 'offset' | 'timestampMs' | 'key' | 'value'>[],
+  messages: readonly MessageInput[],
   timestampType: TimestampType,
   compression: CompressionType,
-  wrapperTimestampMs: bigint,
 ): Buffer {
-  const baseOffset = magic > 0 && compression !== 'none' ? (messages[0]?.offset ?? 0n) : 0n;
-  const set = Buffer.concat(
-    messages.map((message) => encodeMessage(magic, { ...message, offset: message.offset - baseOffset }, timestampType)),
-  );
-  if (compression === 'none') return set;
-  const wrapper = {
-    offset: messages[messages.length - 1]?.offset ?? 0n,
-    timestampMs: wrapperTimestampMs,
-    key: null,
-    value: compress(compression, set, undefined, { magic }),
-  };
-  return encodeMessage(magic, wrapper, timestampType, compression);
+  const builder = new MessageSetBuilder(magic, timestampType, compression, 1024);
+  for (const message of messages) builder.append(message);
+  return builder.finish();
 }

@@ -3,6 +3,7 @@
 //
 // Lengths are read with 32-bit arithmetic. Timestamp deltas longer than 28 bits are read apart, and those that a double
 // cannot hold exactly are flagged, so that the caller judges such a batch record by record.
+import { VarintReader, varintBytes, writeVarint } from './varint.ts';
 
 export interface RecordWalk {
   /** Extremes of the timestamp deltas; meaningless with `wideDeltas`. */
@@ -133,4 +134,49 @@ function walkHeaders(payload: Buffer, headerCount: number, end: number): string 
     if (valueBytes > 0) position += valueBytes;
   }
   return undefined;
+}
+
+/**
+ * The payload with offset deltas counted from 0, whatever they were.
+ * @param payload one that `walkRecords` found nothing wrong with
+ */
+export function renumberRecords(payload: Buffer, recordCount: number): Buffer {
+  // A record grows by a longer delta, at most 5 bytes, and by one more byte of its own length.
+  const target = Buffer.allocUnsafe(payload.length + recordCount * 5);
+  let written = 0;
+  position = 0;
+  for (let index = 0; index < recordCount; index++) {
+    const bodyBytes = readVarint(payload, payload.length);
+    const bodyAt = position;
+    position++;
+    readVarlong(payload, payload.length);
+    const deltaAt = position;
+    readVarint(payload, payload.length);
+    const restAt = position;
+    const bodyEnd = bodyAt + bodyBytes;
+    written = writeVarint(target, written, bodyBytes - (restAt - deltaAt) + varintBytes(index));
+    written += payload.copy(target, written, bodyAt, deltaAt);
+    written = writeVarint(target, written, index);
+    written += payload.copy(target, written, restAt, bodyEnd);
+    position = bodyEnd;
+  }
+  return target.subarray(0, written);
+}
+
+/** Calls `visit` with each record's key presence and timestamp delta; false from it ends the visit. As above. */
+export function visitRecords(
+  payload: Buffer,
+  recordCount: number,
+  visit: (index: number, hasKey: boolean, timestampDelta: bigint) => boolean,
+): void {
+  const reader = new VarintReader(payload, 0, payload.length);
+  for (let index = 0; index < recordCount; index++) {
+    const bodyBytes = reader.varint();
+    const bodyEnd = reader.position + bodyBytes;
+    reader.position++;
+    const timestampDelta = reader.varlong();
+    reader.varint();
+    if (!visit(index, reader.varint() >= 0, timestampDelta)) return;
+    reader.position = bodyEnd;
+  }
 }

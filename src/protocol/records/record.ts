@@ -1,26 +1,19 @@
 // Records within a v2 batch (KIP-82, KIP-98): decoding them for those few who look inside (coordinators replaying their
 // partitions, down-conversion, offsets by timestamp), and building batches of the broker's own.
 import { ErrorCode } from '../errors.ts';
+import { BATCH_HEADER_BYTES, type BatchHeader, readBatchHeader } from './batch.ts';
 import {
-  BATCH_HEADER_BYTES,
-  BATCH_PREFIX_BYTES,
-  type BatchHeader,
-  batchAttribute,
-  batchField,
-  computeBatchCrc,
-  NO_PRODUCER_ID,
-  NO_TIMESTAMP_MS,
-  readBatchHeader,
-  type TimestampType,
-} from './batch.ts';
-import { type CompressionType, compress, compressionIdOf, DECOMPRESSED_BYTES_MAX, decompress } from './compression.ts';
+  type BatchAttributes,
+  BatchBuilder,
+  estimateBytes,
+  type RecordHeader,
+  type RecordInput,
+} from './batch-builder.ts';
+import { DECOMPRESSED_BYTES_MAX, decompress } from './compression.ts';
 import { RecordsFault } from './records-fault.ts';
-import { VarintReader, varintBytes, varlongBytes, writeVarint, writeVarlong } from './varint.ts';
+import { VarintReader } from './varint.ts';
 
-export interface RecordHeader {
-  readonly key: string;
-  readonly value: Buffer | null;
-}
+export type { RecordHeader, RecordInput } from './batch-builder.ts';
 
 /** One record as a consumer sees it. Key, value and header values may be views of the batch. */
 export interface LogRecord {
@@ -32,31 +25,9 @@ export interface LogRecord {
   readonly headers: readonly RecordHeader[];
 }
 
-/** A record to be written; its offset follows from its place. */
-export interface RecordInput {
-  readonly timestampMs: bigint;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers?: readonly RecordHeader[];
-}
-
-export interface BatchInput {
-  readonly baseOffset: bigint;
-  /** -1 by default: not known. */
-  readonly leaderEpoch?: number;
-  /** At least one. Offsets are consecutive from the base offset. */
+export interface BatchInput extends BatchAttributes {
+  /** At least one. */
   readonly records: readonly RecordInput[];
-  /** 'none' by default. */
-  readonly compression?: CompressionType;
-  readonly compressionLevel?: number;
-  /** 'CreateTime' by default. With 'LogAppendTime' the time is `logAppendTimeMs`. */
-  readonly timestampType?: TimestampType;
-  readonly logAppendTimeMs?: bigint;
-  readonly producerId?: bigint;
-  readonly producerEpoch?: number;
-  readonly baseSequence?: number;
-  readonly isTransactional?: boolean;
-  readonly isControl?: boolean;
 }
 
 const NO_HEADERS: readonly RecordHeader[] = [];
@@ -145,123 +116,9 @@ export function decodeRecords(batch: Buffer, bytesMax = DECOMPRESSED_BYTES_MAX):
   return [...iterateRecords(batch, bytesMax)];
 }
 
-function lengthBytes(bytes: Buffer | null): number {
-  return bytes === null ? 1 : varintBytes(bytes.length) + bytes.length;
-}
-
-function bodyBytesOf(record: RecordInput, timestampDelta: bigint, offsetDelta: number, headerKeys: Buffer[]): number {
-  const headers = record.headers ?? NO_HEADERS;
-  let bytes = 1 + varlongBytes(timestampDelta) + varintBytes(offsetDelta) + varintBytes(headers.length);
-  bytes += lengthBytes(record.key) + lengthBytes(record.value);
-  for (const { key, value } of headers) {
-    const keyBytes = Buffer.from(key, 'utf8');
-    headerKeys.push(keyBytes);
-    bytes += lengthBytes(keyBytes) + lengthBytes(value);
-  }
-  return bytes;
-}
-
-function writeBytes(target: Buffer, at: number, bytes: Buffer | null): number {
-  if (bytes === null) return writeVarint(target, at, -1);
-  const position = writeVarint(target, at, bytes.length);
-  bytes.copy(target, position);
-  return position + bytes.length;
-}
-
-/** Encodes the records behind `reservedBytes` that the caller fills in. */
-function encodePayload(records: readonly RecordInput[], baseTimestampMs: bigint, reservedBytes: number): Buffer {
-  const bodies = new Array<number>(records.length);
-  const headerKeys: Buffer[] = [];
-  let bytes = reservedBytes;
-  for (let index = 0; index < records.length; index++) {
-    const record = records[index] as RecordInput;
-    const body = bodyBytesOf(record, record.timestampMs - baseTimestampMs, index, headerKeys);
-    bodies[index] = body;
-    bytes += varintBytes(body) + body;
-  }
-  const target = Buffer.allocUnsafe(bytes);
-  let at = reservedBytes;
-  let headerKey = 0;
-  for (let index = 0; index < records.length; index++) {
-    const record = records[index] as RecordInput;
-    const headers = record.headers ?? NO_HEADERS;
-    at = writeVarint(target, at, bodies[index] as number);
-    target[at++] = 0;
-    at = writeVarlong(target, at, record.timestampMs - baseTimestampMs);
-    at = writeVarint(target, at, index);
-    at = writeBytes(target, at, record.key);
-    at = writeBytes(target, at, record.value);
-    at = writeVarint(target, at, headers.length);
-    for (const { value } of headers) {
-      at = writeBytes(target, at, headerKeys[headerKey++] as Buffer);
-      at = writeBytes(target, at, value);
-    }
-  }
-  return target;
-}
-
-/** Builds one v2 batch, CRC included. The base timestamp is the first record's, as Kafka's builder has it. */
+/** Builds one v2 batch, CRC included; offsets are consecutive from the base offset. */
 export function encodeBatch(input: BatchInput): Buffer {
-  const { records, compression = 'none', timestampType = 'CreateTime' } = input;
-  if (records.length === 0) throw new RangeError('A record batch holds at least one record');
-  const baseTimestampMs = (records[0] as RecordInput).timestampMs;
-  let batch: Buffer;
-  if (compression === 'none') {
-    batch = encodePayload(records, baseTimestampMs, BATCH_HEADER_BYTES);
-  } else {
-    const compressed = compress(compression, encodePayload(records, baseTimestampMs, 0), input.compressionLevel);
-    batch = Buffer.allocUnsafe(BATCH_HEADER_BYTES + compressed.length);
-    compressed.copy(batch, BATCH_HEADER_BYTES);
-  }
-  let maxTimestampMs = input.logAppendTimeMs ?? NO_TIMESTAMP_MS;
-  if (timestampType === 'CreateTime' || input.logAppendTimeMs === undefined) {
-    for (const { timestampMs } of records) if (timestampMs > maxTimestampMs) maxTimestampMs = timestampMs;
-  }
-  writeBatchHeader(batch, {
-    baseOffset: input.baseOffset,
-    leaderEpoch: input.leaderEpoch ?? -1,
-    attributes:
-      compressionIdOf(compression) |
-      (timestampType === 'LogAppendTime' ? batchAttribute.logAppendTime : 0) |
-      (input.isTransactional === true ? batchAttribute.transactional : 0) |
-      (input.isControl === true ? batchAttribute.control : 0),
-    lastOffsetDelta: records.length - 1,
-    baseTimestampMs,
-    maxTimestampMs,
-    producerId: input.producerId ?? NO_PRODUCER_ID,
-    producerEpoch: input.producerEpoch ?? -1,
-    baseSequence: input.baseSequence ?? -1,
-    recordCount: records.length,
-  });
-  return batch;
-}
-
-/** Fills in the header of `batch`, whose payload is in place already; length, magic and CRC follow from it. */
-export function writeBatchHeader(
-  batch: Buffer,
-  header: Omit<
-    BatchHeader,
-    | 'batchBytes'
-    | 'magic'
-    | 'crc'
-    | 'compression'
-    | 'timestampType'
-    | 'isTransactional'
-    | 'isControl'
-    | 'hasDeleteHorizon'
-  >,
-): void {
-  batch.writeBigInt64BE(header.baseOffset, 0);
-  batch.writeInt32BE(batch.length - BATCH_PREFIX_BYTES, batchField.length);
-  batch.writeInt32BE(header.leaderEpoch, batchField.leaderEpoch);
-  batch[batchField.magic] = 2;
-  batch.writeInt16BE(header.attributes, batchField.attributes);
-  batch.writeInt32BE(header.lastOffsetDelta, batchField.lastOffsetDelta);
-  batch.writeBigInt64BE(header.baseTimestampMs, batchField.baseTimestamp);
-  batch.writeBigInt64BE(header.maxTimestampMs, batchField.maxTimestamp);
-  batch.writeBigInt64BE(header.producerId, batchField.producerId);
-  batch.writeInt16BE(header.producerEpoch, batchField.producerEpoch);
-  batch.writeInt32BE(header.baseSequence, batchField.baseSequence);
-  batch.writeInt32BE(header.recordCount, batchField.recordCount);
-  batch.writeUInt32BE(computeBatchCrc(batch), batchField.crc);
+  const builder = new BatchBuilder(estimateBytes(input.records));
+  for (const record of input.records) builder.append(record);
+  return builder.finish(input);
 }

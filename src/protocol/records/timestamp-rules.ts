@@ -3,7 +3,7 @@ import { ErrorCode } from '../errors.ts';
 import { NO_TIMESTAMP_MS, type TimestampType } from './batch.ts';
 import { type RecordError, RecordsFault } from './records-fault.ts';
 
-/** More record errors than that are not listed in one answer; the batch fails as a whole in any case. */
+/** With so many record errors the batch is not looked at any further: it fails as a whole in any case. */
 const RECORD_ERRORS_MAX = 1000;
 
 /** The rules that are looked at for each record. */
@@ -25,7 +25,6 @@ export class RecordJudge {
   readonly #batchTimestampType: TimestampType | undefined;
   readonly #errors: RecordError[] = [];
   #invalidTimestamp = false;
-  #errorCount = 0;
 
   /** @param batchTimestampType undefined in format v0, which has no timestamps */
   constructor(rules: RecordRules, batchTimestampType: TimestampType | undefined) {
@@ -34,37 +33,46 @@ export class RecordJudge {
   }
 
   #add(batchIndex: number, message: string): void {
-    this.#errorCount++;
-    if (this.#errors.length < RECORD_ERRORS_MAX) this.#errors.push({ batchIndex, message });
+    if (!this.full) this.#errors.push({ batchIndex, message });
+  }
+
+  /** So many errors that further ones would not be listed. */
+  get full(): boolean {
+    return this.#errors.length >= RECORD_ERRORS_MAX;
   }
 
   reject(batchIndex: number, message: string): void {
     this.#add(batchIndex, message);
   }
 
-  record(batchIndex: number, hasKey: boolean, timestampMs: bigint): void {
+  /** @returns whether the record may be appended */
+  record(batchIndex: number, hasKey: boolean, timestampMs: bigint): boolean {
     const rules = this.#rules;
     if (rules.compacted && !hasKey) {
       this.#add(batchIndex, 'Compacted topic cannot accept message without key');
-      return;
+      return false;
     }
     if (rules.timestampType === 'CreateTime' && timestampMs !== NO_TIMESTAMP_MS) {
-      if (timestampAccepted(timestampMs, rules)) return;
+      if (timestampAccepted(timestampMs, rules)) return true;
       this.#invalidTimestamp = true;
       this.#add(
         batchIndex,
         `Timestamp ${timestampMs} of the message is out of range. The timestamp should be within ` +
           `[${rules.nowMs - rules.timestampBeforeMaxMs}, ${rules.nowMs + rules.timestampAfterMaxMs}]`,
       );
-    } else if (this.#batchTimestampType === 'LogAppendTime') {
+      return false;
+    }
+    if (this.#batchTimestampType === 'LogAppendTime') {
       this.#invalidTimestamp = true;
       this.#add(batchIndex, 'Invalid timestamp type. Producer should not set timestamp type to LogAppendTime.');
+      return false;
     }
+    return true;
   }
 
   /** @throws RecordsFault INVALID_TIMESTAMP if any record's timestamp was refused, else INVALID_RECORD if any record was */
   settle(): void {
-    if (this.#errorCount === 0) return;
+    if (this.#errors.length === 0) return;
     if (this.#invalidTimestamp) {
       throw new RecordsFault(
         ErrorCode.INVALID_TIMESTAMP,
@@ -75,7 +83,7 @@ export class RecordJudge {
     const [first] = this.#errors as [RecordError];
     throw new RecordsFault(
       ErrorCode.INVALID_RECORD,
-      `One or more records have been rejected due to ${this.#errorCount} record errors in total; the first: ` +
+      `One or more records have been rejected due to ${this.#errors.length} record errors; the first: ` +
         `record ${first.batchIndex}: ${first.message}`,
       this.#errors,
     );

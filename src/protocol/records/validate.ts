@@ -19,25 +19,17 @@ import {
   patchTimestamps,
   readBatchHeader,
 } from './batch.ts';
-import { type CompressionType, compress, compressionIdOf, DECOMPRESSED_BYTES_MAX, decompress } from './compression.ts';
-import { convertMessageSet } from './legacy.ts';
-import { encodeBatch, iteratePayload, writeBatchHeader } from './record.ts';
-import { type RecordWalk, walkRecords } from './record-walk.ts';
+import { compressBehindHeader, writeBatchHeader } from './batch-builder.ts';
+import { type CompressionType, compressionIdOf, DECOMPRESSED_BYTES_MAX, decompress } from './compression.ts';
+import { convertMessageSet, type TopicRules, targetCompression } from './legacy.ts';
+import { type RecordWalk, renumberRecords, visitRecords, walkRecords } from './record-walk.ts';
 import { type RecordError, RecordsFault } from './records-fault.ts';
-import { RecordJudge, type RecordRules, timestampAccepted } from './timestamp-rules.ts';
+import { RecordJudge, timestampAccepted } from './timestamp-rules.ts';
 
 /** What a topic and the request's version ask of produced records. */
-export interface ProduceRules extends RecordRules {
+export interface ProduceRules extends TopicRules {
   /** Version of the Produce request: from 3 on exactly one batch of magic 2, zstd from 7 on. */
   readonly apiVersion: number;
-  /** `max.message.bytes`: of a whole batch as it is stored. */
-  readonly maxMessageBytes: number;
-  /** The topic's `compression.type`; 'producer' keeps what came. */
-  readonly compressionType: 'producer' | 'uncompressed' | Exclude<CompressionType, 'none'>;
-  /** `compression.<codec>.level` of that codec (KIP-390). */
-  readonly compressionLevel?: number;
-  /** Most bytes that one batch may decompress to; DECOMPRESSED_BYTES_MAX by default. */
-  readonly decompressedBytesMax?: number;
 }
 
 export type ProduceVerdict =
@@ -208,20 +200,11 @@ function acceptBatch(batch: Buffer, header: BatchHeader, rules: ProduceRules): P
     patchTimestamps(batch, rules.timestampType, maxTimestampMs);
     return { ok: true, batches: [batch], converted: false };
   }
-  const rebuilt = walk.offsetsInOrder
-    ? recompress(header, payload, target, maxTimestampMs, rules)
-    : reencode(header, payload, target, rules);
+  // Some old clients leave offset deltas out; LogValidator numbers them anew, too.
+  const ordered = walk.offsetsInOrder ? payload : renumberRecords(payload, header.recordCount);
+  const rebuilt = recompress(header, ordered, target, maxTimestampMs, rules);
   checkSize(rebuilt, rules.maxMessageBytes);
   return { ok: true, batches: [rebuilt], converted: true };
-}
-
-/** The codec that the topic stores a batch with (BrokerCompressionType.targetCompression). */
-export function targetCompression(
-  source: CompressionType,
-  { compressionType }: Pick<ProduceRules, 'compressionType'>,
-): CompressionType {
-  if (compressionType === 'producer') return source;
-  return compressionType === 'uncompressed' ? 'none' : compressionType;
 }
 
 /**
@@ -238,12 +221,14 @@ function judgeRecords(header: BatchHeader, payload: Buffer, walk: RecordWalk, ru
     if (exact && accepted) return maxMs > NO_TIMESTAMP_MS ? maxMs : NO_TIMESTAMP_MS;
   }
   const judge = new RecordJudge(rules, header.timestampType);
+  const appendTime = header.timestampType === 'LogAppendTime';
   let maxMs = NO_TIMESTAMP_MS;
-  let index = 0;
-  for (const { key, timestampMs } of iteratePayload(header, payload)) {
-    judge.record(index++, key !== null, timestampMs);
+  visitRecords(payload, header.recordCount, (index, hasKey, timestampDelta) => {
+    const timestampMs = appendTime ? header.maxTimestampMs : BigInt.asIntN(64, header.baseTimestampMs + timestampDelta);
+    judge.record(index, hasKey, timestampMs);
     if (timestampMs > maxMs) maxMs = timestampMs;
-  }
+    return !judge.full;
+  });
   judge.settle();
   return maxMs;
 }
@@ -256,28 +241,13 @@ function recompress(
   maxTimestampMs: bigint,
   rules: ProduceRules,
 ): Buffer {
-  const compressed = compress(target, payload, rules.compressionLevel);
-  const batch = Buffer.allocUnsafe(BATCH_HEADER_BYTES + compressed.length);
-  compressed.copy(batch, BATCH_HEADER_BYTES);
+  const { compressionLevel } = rules;
+  const batch = compressBehindHeader(payload, {
+    compression: target,
+    ...(compressionLevel === undefined ? {} : { compressionLevel }),
+  });
   const flags = rules.timestampType === 'LogAppendTime' ? batchAttribute.logAppendTime : 0;
   const kept = header.attributes & batchAttribute.transactional;
   writeBatchHeader(batch, { ...header, attributes: compressionIdOf(target) | flags | kept, maxTimestampMs });
   return batch;
-}
-
-/** New offsets for records whose own do not count up from 0 (some old clients; LogValidator rewrites them too). */
-function reencode(header: BatchHeader, payload: Buffer, target: CompressionType, rules: ProduceRules): Buffer {
-  const { timestampType, nowMs, compressionLevel } = rules;
-  return encodeBatch({
-    baseOffset: 0n,
-    records: [...iteratePayload(header, payload)],
-    compression: target,
-    timestampType,
-    ...(compressionLevel === undefined ? {} : { compressionLevel }),
-    ...(timestampType === 'LogAppendTime' ? { logAppendTimeMs: nowMs } : {}),
-    producerId: header.producerId,
-    producerEpoch: header.producerEpoch,
-    baseSequence: header.baseSequence,
-    isTransactional: header.isTransactional,
-  });
 }

@@ -89,8 +89,9 @@ function scanFrames(data: Buffer): Frame[] {
   return frames;
 }
 
-/** A prefix of a frame is decoded at most so often; after that it counts as too large. */
-const PREFIX_DECODES_MAX = 8;
+/** Prefixes of a frame are decoded at most so often, and to so many times the bound; after that it counts as too large. */
+const PREFIX_DECODES_MAX = 64;
+const PREFIX_WORK_MAX = 8;
 /** A window of 128 MiB, the most that decoders accept by default: a prefix never needs more. */
 const WINDOW_DESCRIPTOR_LARGEST = (27 - 10) << 3;
 
@@ -123,13 +124,15 @@ function decodeCarefully(data: Buffer, frame: Frame, bytesMax: number): Buffer {
   const blockCount = frame.blockEnds.length;
   let known = 0;
   let bytes = 0;
-  for (let round = 0; round < PREFIX_DECODES_MAX; round++) {
+  let work = 0;
+  for (let round = 0; round < PREFIX_DECODES_MAX && work <= PREFIX_WORK_MAX * bytesMax; round++) {
     const slack = bytesMax - bytes + (known === 0 ? 0 : (frame.bytesUpTo[known - 1] as number));
     let next = known;
     while (next < blockCount && (frame.bytesUpTo[next] as number) <= slack) next++;
     if (next === blockCount) return decode(data.subarray(frame.start, frame.end));
     if (next === known) break;
     bytes = decode(prefixOf(data, frame, next)).length;
+    work += bytes;
     known = next;
   }
   throw tooLarge(bytesMax);

@@ -9,6 +9,7 @@ import {
   computeBatchCrc,
   readBatchHeader,
 } from '../../../src/protocol/records/batch.ts';
+import { writeBatchHeader } from '../../../src/protocol/records/batch-builder.ts';
 import {
   type CompressionType,
   compress,
@@ -16,7 +17,7 @@ import {
   compressionTypes,
 } from '../../../src/protocol/records/compression.ts';
 import { encodeMessage, encodeMessageSet, type LegacyMagic } from '../../../src/protocol/records/message-set.ts';
-import { encodeBatch, type RecordInput, writeBatchHeader } from '../../../src/protocol/records/record.ts';
+import { encodeBatch, type RecordInput } from '../../../src/protocol/records/record.ts';
 
 export interface ProduceCase {
   readonly name: string;
@@ -388,7 +389,7 @@ for (const magic of [0, 1] as LegacyMagic[]) {
   old('three messages', inner);
   old('offsets at random', Buffer.concat([plain(message(7n)), plain(message(3n)), plain(message(3n))]));
   for (const codec of ['gzip', 'snappy', 'lz4'] as const)
-    old(`wrapped, ${codec}`, encodeMessageSet(magic, set, 'CreateTime', codec, T + 9n));
+    old(`wrapped, ${codec}`, encodeMessageSet(magic, set, 'CreateTime', codec));
   old('wrapped, absolute offsets', wrap(Buffer.concat([plain(message(10n)), plain(message(11n))]), 11n));
   old('wrapped, wrapper offset 0', wrap(inner, 0n));
   old('wrapped, wrapper offset less than the last', wrap(inner, 1n));
@@ -521,7 +522,11 @@ for (const magic of [0, 1] as LegacyMagic[]) {
   const marked = encodeMessage(magic, message(0n), 'LogAppendTime');
   old('marked LogAppendTime', marked);
   old('marked LogAppendTime, LogAppendTime topic', marked, logAppendTime);
-  old('wrapper marked LogAppendTime', encodeMessageSet(magic, set, 'LogAppendTime', 'gzip', T + 77n));
+  const wrapped = compress('gzip', encodeMessageSet(magic, set, 'LogAppendTime', 'none'));
+  old(
+    'wrapper marked LogAppendTime',
+    encodeMessage(magic, { offset: 2n, timestampMs: T + 77n, key: null, value: wrapped }, 'LogAppendTime', 'gzip'),
+  );
   old(
     'lz4 with the header checksum of the other magic',
     crced(

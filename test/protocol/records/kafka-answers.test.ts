@@ -160,7 +160,8 @@ function messagesOf(set: Buffer): unknown[] {
     const message: LegacyMessage = readMessage(entry);
     if (message.compression === 'none') messages.push(entry.toString('hex'));
     else {
-      const inner = unwrap(message, 1_000_000).map((each) => each.entry.toString('hex'));
+      const inner: string[] = [];
+      unwrap(message, 1_000_000, (each) => inner.push(each.entry.toString('hex')));
       messages.push({ ...message, value: null, inner });
     }
     at = end;

@@ -6,8 +6,8 @@
 //   settlement       journal → segment files + LMDB   index-store     the LMDB environment
 //   log-reader       reads                            segment-files   descriptors and I/O of segment files
 
-import { mkdir, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, stat, statfs } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from '../../actors/runtime/ports.ts';
 import type { MetadataStore, ShardLog, ShardStorage } from '../../actors/shard/ports.ts';
@@ -58,7 +58,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const { dataDir } = options;
   let release: () => Promise<void>;
   try {
-    await mkdir(dataDir, { recursive: true });
+    await makeDirectory(resolve(dataDir));
     release = await lockDirectory(dataDir);
   } catch (error) {
     throw faultOf(error, `data directory ${dataDir} cannot be used`);
@@ -68,6 +68,22 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   } catch (error) {
     await release();
     throw faultOf(error, `data directory ${dataDir} cannot be opened`);
+  }
+}
+
+/** Makes a directory with its parents. Node's own recursive mkdir never returns below /proc (ENOENT in a parent that is). */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path) throw error;
+    const parentIs = await stat(parent).catch(() => undefined);
+    if (parentIs !== undefined) throw error;
+    await makeDirectory(parent);
+    await mkdir(path);
   }
 }
 
@@ -91,10 +107,14 @@ async function open(options: EmbeddedStoreOptions, release: () => Promise<void>)
   }
   writeRunState(dataDir, fresh ? { ...mine, state: 'creating' } : mine);
 
-  const index = new IndexStore(join(dataDir, 'index'), !fresh && !clean);
+  // The death of a process loses nothing that it wrote; that of the operating system whatever was not synced.
+  const powerLost = !fresh && !clean && (boot === '' || last.bootId !== boot);
+  const index = new IndexStore(join(dataDir, 'index'), powerLost);
   if (fresh) {
     await index.commit(() => index.putState(0, 1, 1));
     writeRunState(dataDir, mine);
+  } else if (!clean) {
+    await index.recover();
   }
   const loaded = index.load();
   const files = new SegmentFiles(join(dataDir, 'segments'), limits.openFilesMax);
@@ -108,9 +128,8 @@ async function open(options: EmbeddedStoreOptions, release: () => Promise<void>)
     monotonicMs: () => performance.now(),
   });
   const present = files.list();
-  // What was acked with fsync is on the disk whatever happened, and a file written to outlives its process. Only an
-  // operating system that died under durability `os` may have left holes.
-  const torn = last !== undefined && !clean && last.durability === 'os' && (boot === '' || last.bootId !== boot);
+  // With durability `fsync` what was acked is on the disk even then.
+  const torn = powerLost && last.durability === 'os';
   const volume = new Volume({
     files,
     limits,

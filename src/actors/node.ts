@@ -273,6 +273,7 @@ export class Node {
     this.#every(SWEEP_MS, () => {
       for (const connection of [...this.#connections.values()]) connection.closeIfIdle();
       this.#partitions.passivate();
+      this.#groups.passivate();
     });
     this.#every(config.logRetentionCheckIntervalMs, () => applyRetention(this.services));
     this.#every(config.producerIdExpirationCheckIntervalMs, () =>

@@ -6,7 +6,7 @@
 //      └────────────────┘──────unload───────────┘
 
 import { lastOffsetOf, readBatchHeader, splitBatches } from '../../protocol/records/batch.ts';
-import { iterateRecords } from '../../protocol/records/record.ts';
+import { iterateRecords, type LogRecord } from '../../protocol/records/record.ts';
 import type { Clock } from '../runtime/ports.ts';
 import { CoordinatorFault } from './faults.ts';
 import { snapshotBytesMin, snapshotGrowthFactor } from './limits.ts';
@@ -47,10 +47,14 @@ export class CoordinatedPartition {
   /** Size of the log at which a snapshot is due, bytes. */
   snapshotDueBytes = Number.POSITIVE_INFINITY;
   snapshotUnderWay = false;
+  /** The first record that is none of ours: of a later release, or damaged. No snapshot may throw such records away. */
+  foreign: { readonly offset: bigint; readonly error: unknown } | undefined;
   closed = false;
   isLoaded = false;
   readonly loaded: Promise<void>;
   #resolveLoaded: () => void = () => {};
+  #lastReading: Promise<void> = Promise.resolve();
+  #nextReading: { readonly states: Map<string, GroupState>; readonly done: Promise<void> } | undefined;
 
   constructor(index: number, log: CoordinatorLog, clock: Clock) {
     this.index = index;
@@ -108,11 +112,7 @@ export class CoordinatedPartition {
           entry.onSettled = resolve;
         });
       }
-      const state = emptyGroupState(groupId);
-      for await (const replayed of this.#replay()) {
-        if (replayed.groupId === groupId) applyGroupRecord(state, replayed.record);
-      }
-      entry.state = state;
+      entry.state = await this.#reread(groupId);
       entry.dirty = false;
     }
     entry.lent = true;
@@ -153,20 +153,61 @@ export class CoordinatedPartition {
     if (nextOffset > this.nextOffset) this.nextOffset = nextOffset;
   }
 
+  /**
+   * The group's state as the log has it now. Groups that ask while the log is being read for others share the next
+   * reading: a full disk makes all groups of a partition ask at once.
+   */
+  #reread(groupId: string): Promise<GroupState> {
+    if (this.#nextReading === undefined) {
+      const states = new Map<string, GroupState>();
+      const done = this.#lastReading.then(async () => {
+        this.#nextReading = undefined;
+        for await (const replayed of this.#replay()) {
+          const state = states.get(replayed.groupId);
+          if (state !== undefined) applyGroupRecord(state, replayed.record);
+        }
+      });
+      this.#nextReading = { states, done };
+      this.#lastReading = done.catch(() => {});
+    }
+    const { states, done } = this.#nextReading;
+    const state = states.get(groupId) ?? emptyGroupState(groupId);
+    states.set(groupId, state);
+    return done.then(() => state);
+  }
+
   async *#replay(): AsyncGenerator<{ readonly groupId: string; readonly record: GroupRecord }> {
     for await (const buffer of this.log.replay()) {
       for (const batch of splitBatches(buffer)) {
         const header = readBatchHeader(batch);
         const nextOffset = lastOffsetOf(header) + 1n;
         if (nextOffset > this.nextOffset) this.nextOffset = nextOffset;
-        if (header.isControl) continue;
-        for (const { key, value } of iterateRecords(batch)) {
-          const decoded = key === null ? undefined : decodeGroupRecord(key, value);
+        if (header.isControl || header.isTransactional) {
+          this.foreign ??= { offset: header.baseOffset, error: undefined };
+          continue;
+        }
+        for (const record of iterateRecords(batch)) {
+          const decoded = this.#decode(record);
           if (decoded !== undefined) yield decoded;
         }
       }
       if (this.closed) throw new CoordinatorFault('not-coordinator', `partition ${this.index} was given up`);
     }
+  }
+
+  /** One record that cannot be read must not take every other group of the partition away. */
+  #decode({ offset, key, value }: LogRecord): ReturnType<typeof decodeGroupRecord> {
+    let error: unknown;
+    if (key !== null) {
+      try {
+        const decoded = decodeGroupRecord(key, value);
+        if (decoded !== undefined) return decoded;
+      } catch (cause) {
+        error = cause;
+      }
+    }
+    this.foreign ??= { offset, error };
+    return undefined;
   }
 }
 

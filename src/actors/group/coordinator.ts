@@ -182,6 +182,7 @@ export class GroupCoordinator {
   async snapshotPartition(index: number): Promise<void> {
     const partition = this.#partitions.get(index);
     if (partition === undefined || !partition.isLoaded || partition.snapshotUnderWay) return;
+    if (partition.foreign !== undefined) return;
     partition.snapshotUnderWay = true;
     const { logger } = this.#environment;
     try {
@@ -266,6 +267,15 @@ export class GroupCoordinator {
           else if (gone !== zeroUuid && gone !== id) asked.push(this.#forgetTopic(groupId, topic, gone));
         }
       }
+    }
+    if (partition.foreign !== undefined) {
+      const { offset, error } = partition.foreign;
+      logger.log('warn', 'group partition holds records that are not understood', {
+        partition: partition.index,
+        offset,
+        error,
+        consequence: 'they are passed over, and the log is not shortened',
+      });
     }
     logger.log('debug', 'group partition loaded', { partition: partition.index, groups: partition.groups.size });
     const failed = (await Promise.allSettled(asked)).filter(({ status }) => status === 'rejected');

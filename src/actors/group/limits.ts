@@ -9,6 +9,8 @@ export interface GroupLimits {
   readonly membersMax: number;
   /** offset.metadata.max.bytes; counted in characters, as Kafka does. */
   readonly offsetMetadataLengthMax: number;
+  /** message.max.bytes: what one commit or one generation may take in the log. */
+  readonly batchBytesMax: number;
   /** offsets.retention.minutes */
   readonly offsetsRetentionMs: number;
 }
@@ -21,6 +23,7 @@ export function groupLimits(config: BrokerConfig): GroupLimits {
     initialRebalanceDelayMs: config.groupInitialRebalanceDelayMs,
     membersMax: config.groupMaxSize,
     offsetMetadataLengthMax: config.offsetMetadataMaxBytes,
+    batchBytesMax: config.messageMaxBytes,
     offsetsRetentionMs: config.offsetsRetentionMinutes * 60_000,
   };
 }

@@ -6,6 +6,7 @@ import { ErrorCode } from '../../protocol/errors.ts';
 import type { ClassicGroup } from './classic/classic-group.ts';
 import { checkMember, renewSession } from './classic/sessions.ts';
 import type { ClassicContext } from './classic/turn.ts';
+import type { GroupLimits } from './limits.ts';
 import type {
   CommitReply,
   CommitRequest,
@@ -23,6 +24,9 @@ export function commitOffsets(context: ClassicContext, state: GroupState, reques
   const { turn, limits } = context;
   const errorCode = checkCommit(context, state, request);
   if (errorCode !== ErrorCode.NONE) return { errorCode, refused: nothingRefused };
+  if (!fitsBatch(state.groupId, request, limits)) {
+    return { errorCode: ErrorCode.INVALID_COMMIT_OFFSET_SIZE, refused: nothingRefused };
+  }
   const nowMs = BigInt(turn.nowMs);
   const expireTimestampMs = request.retentionTimeMs < 0n ? -1n : nowMs + request.retentionTimeMs;
   let refused: CommitReply['refused'][number][] | undefined;
@@ -67,6 +71,19 @@ function checkCommit(context: ClassicContext, state: GroupState, request: Commit
   if (member !== undefined) renewSession(context, member);
   return ErrorCode.NONE;
 }
+
+/** A request's records are one batch of the log, which like any other has to keep to message.max.bytes. */
+function fitsBatch(groupId: string, { topics }: CommitRequest, { batchBytesMax }: GroupLimits): boolean {
+  let bytes = 0;
+  for (const { name, partitions } of topics) {
+    const keyBytes = recordBytes + groupId.length + name.length;
+    for (const { committedMetadata } of partitions) bytes += keyBytes + (committedMetadata?.length ?? 0);
+  }
+  return bytes <= batchBytesMax;
+}
+
+/** About what the record of an offset takes besides its strings. */
+const recordBytes = 64;
 
 const nothingCommitted = { committedOffset: -1n, committedLeaderEpoch: -1, metadata: '', errorCode: ErrorCode.NONE };
 

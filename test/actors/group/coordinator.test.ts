@@ -265,3 +265,81 @@ describe('a snapshot', () => {
     expect(await (await world.restart()).offsets('other')).to.deep.equal({ 'a-0': 1 });
   });
 });
+
+describe('what does not fit', () => {
+  it('a commit larger than a batch may be is refused as a whole', async () => {
+    const world = await GroupWorld.start();
+    const partitions = Array.from({ length: 300 }, (_, partitionIndex) => ({
+      partitionIndex,
+      committedOffset: 1n,
+      committedLeaderEpoch: -1,
+      committedMetadata: 'x'.repeat(4_000),
+    }));
+    const reply = await world.now('commitOffsets', {
+      memberId: '',
+      groupInstanceId: null,
+      generationId: -1,
+      retentionTimeMs: -1n,
+      apiVersion: 9,
+      topics: [{ name: 'a', topicId: world.topicIds.get('a') as string, partitions }],
+    });
+    expect(reply).to.deep.equal({ errorCode: ErrorCode.INVALID_COMMIT_OFFSET_SIZE, refused: [] });
+    expect(await world.state()).to.equal('Dead');
+  });
+
+  it('an assignment larger than a batch may be fails the sync and makes the group join again', async () => {
+    const world = await GroupWorld.start();
+    const join = world.join();
+    await world.clock.advance(3_000);
+    const { memberId } = join.value;
+    const sync = await world.now('sync', syncRequest(memberId, 1, { [memberId]: 'x'.repeat(1_100_000) }));
+    expect(sync.errorCode).to.equal(ErrorCode.UNKNOWN_SERVER_ERROR);
+    expect(await world.state()).to.equal('PreparingRebalance');
+    expect(world.log().stateOf('g').generation?.members).to.deep.equal([]);
+  });
+
+  it('a client whose name is as long as a string may be gets a member id without it', async () => {
+    const world = await GroupWorld.start();
+    const join = world.join({ clientId: 'x'.repeat(32_767) });
+    await world.clock.advance(3_000);
+    expect(join.value.memberId).to.match(/^[0-9a-f-]{36}$/);
+    const sync = await world.now('sync', syncRequest(join.value.memberId, 1));
+    expect(sync.errorCode).to.equal(ErrorCode.NONE);
+    expect(await (await world.restart()).state()).to.equal('Stable');
+  });
+
+  it('records that are not understood stay in the log, and the groups beside them live on', async () => {
+    const world = new GroupWorld();
+    const log = world.log();
+    const record = { value: Buffer.from('?'), timestampMs: 1n };
+    await log.append([{ ...record, key: Buffer.from([0, 99, 1, 2, 3]) }]);
+    await log.append([{ ...record, key: Buffer.from([0, 1, 0, 200]) }]);
+    await log.append([{ ...record, key: Buffer.from([7]) }]);
+    await world.coordinator.loadPartition(0);
+    world.commit(1);
+    await settle();
+    await world.coordinator.snapshotPartition(0);
+    expect(log.batches).to.have.length(4);
+    expect(await (await world.restart()).offsets()).to.deep.equal({ 'a-0': 1 });
+    expect(world.logLines.map(({ event }) => event)).to.include(
+      'group partition holds records that are not understood',
+    );
+  });
+
+  it('a full disk makes many groups read the log again, but all at once', async () => {
+    const world = await GroupWorld.start();
+    for (let i = 0; i < 50; i++) world.commit(i, {}, `group ${i}`);
+    await settle();
+    const { replays } = world.log();
+    world.log().fault = new StorageFault('full', 'no space left');
+    for (let i = 0; i < 50; i++) world.commit(i + 100, {}, `group ${i}`);
+    await settle();
+    world.log().fault = undefined;
+    world.log().hold();
+    await world.clock.advance(1_000);
+    world.log().release();
+    await settle();
+    for (let i = 0; i < 50; i++) expect(await world.offsets(`group ${i}`)).to.deep.equal({ 'a-0': i });
+    expect(world.log().replays - replays).to.be.at.most(3);
+  });
+});

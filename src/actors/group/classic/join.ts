@@ -1,6 +1,7 @@
 // JoinGroup: who gets a place in the next generation, and whether there has to be one.
 
 import { ErrorCode } from '../../../protocol/errors.ts';
+import { stringBytesMax } from '../../../protocol/wire/reader.ts';
 import type { Random } from '../../runtime/ports.ts';
 import { newMemberJoinTimeoutMs } from '../limits.ts';
 import type { JoinReply, JoinRequest } from '../protocol.ts';
@@ -69,7 +70,7 @@ function hasRoomFor({ group, limits }: ClassicContext, memberId: string): boolea
 function joinAnew(context: ClassicContext, request: JoinRequest): JoinReply | undefined {
   const { group, turn } = context;
   const { groupInstanceId } = request;
-  const memberId = `${groupInstanceId ?? request.clientId}-${randomUuid(turn.random)}`;
+  const memberId = newMemberId(groupInstanceId ?? request.clientId, turn.random);
   if (groupInstanceId === null) {
     if (!request.memberIdRequired) return addMember(context, request, memberId);
     // KIP-394: had the client not heard of its id, each of its retries would leave a defunct member behind.
@@ -137,6 +138,12 @@ function updateMember(context: ClassicContext, request: JoinRequest, member: Mem
   awaitJoin(context, member, joinError(ErrorCode.REBALANCE_IN_PROGRESS, member.memberId));
   prepareRebalanceOrCompleteJoin(context, `${member.memberId} ${what}: ${request.reason ?? 'no reason given'}`);
   return undefined;
+}
+
+/** Begins with the name that people know the member by, unless that is too long to be part of a string field. */
+function newMemberId(name: string, random: Random): string {
+  const uuid = randomUuid(random);
+  return Buffer.byteLength(name) + 1 + uuid.length > stringBytesMax ? uuid : `${name}-${uuid}`;
 }
 
 /** A version 4 UUID in its usual form (RFC 9562). */

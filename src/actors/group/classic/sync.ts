@@ -3,6 +3,7 @@
 import { ErrorCode } from '../../../protocol/errors.ts';
 import type { SyncReply, SyncRequest } from '../protocol.ts';
 import { emptyAssignment, type Member } from './member.ts';
+import { prepareRebalance } from './rebalance.ts';
 import { checkMember, renewSession } from './sessions.ts';
 import { answerSync, type ClassicContext, syncError } from './turn.ts';
 
@@ -39,11 +40,20 @@ function checkSync(context: ClassicContext, request: SyncRequest): number {
 
 /** The replies leave when the generation is durable: no member acts on an assignment that a restart would forget. */
 function assign(context: ClassicContext, request: SyncRequest): void {
-  const { group, turn } = context;
+  const { group, turn, limits } = context;
   const assignments = new Map(request.assignments.map(({ memberId, assignment }) => [memberId, assignment]));
   for (const member of group.members.values()) {
     const assignment = assignments.get(member.memberId);
     member.assignment = assignment === undefined ? emptyAssignment : Buffer.from(assignment);
+  }
+  if (generationBytes(context) > limits.batchBytesMax) {
+    turn.log('error', 'assignment too large to be stored', { members: group.members.size });
+    for (const member of group.members.values()) {
+      member.assignment = emptyAssignment;
+      if (answerSync(context, member, syncError(ErrorCode.UNKNOWN_SERVER_ERROR))) renewSession(context, member);
+    }
+    prepareRebalance(context, 'the assignment is larger than message.max.bytes');
+    return;
   }
   // Kafka's record of the generation bears the time at which the join phase ended.
   const generation = group.toStored();
@@ -53,6 +63,16 @@ function assign(context: ClassicContext, request: SyncRequest): void {
   for (const member of group.members.values()) {
     if (answerSync(context, member, assigned(context, member))) renewSession(context, member);
   }
+}
+
+/** About what the record of this generation takes. */
+function generationBytes({ group }: ClassicContext): number {
+  let bytes = 100;
+  for (const { memberId, clientId, protocols, assignment } of group.members.values()) {
+    const metadata = protocols.find(({ name }) => name === group.protocolName)?.metadata;
+    bytes += 100 + memberId.length + clientId.length + (metadata?.length ?? 0) + assignment.length;
+  }
+  return bytes;
 }
 
 function assigned({ group }: ClassicContext, member: Member): SyncReply {

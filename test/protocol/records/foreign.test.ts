@@ -73,6 +73,8 @@ describe('records: what other libraries wrote', () => {
         return entries;
       };
       expect(inner(ours)).to.deep.equal(inner(theirs));
+      // KIP-57: in magic 0 the header's checksum is over the wrong bytes, and clients of that time insist on it.
+      if (compression === 'lz4') expect(ours.value?.subarray(0, 7)).to.deep.equal(theirs.value?.subarray(0, 7));
     });
   }
 

@@ -125,10 +125,13 @@ describe('the group APIs', () => {
 
     it('says at once that there are no transactions and no share groups', async () => {
       const { coordinators } = await client.ask(findCoordinator, 6, { keyType: 1, coordinatorKeys: ['t'] });
-      expect(coordinators[0]).to.deep.include({ errorCode: ErrorCode.UNSUPPORTED_VERSION, nodeId: -1 });
+      expect(coordinators[0]).to.deep.include({
+        errorCode: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        nodeId: -1,
+      });
       expect(coordinators[0].errorMessage).to.match(/Transactions are not supported/);
       const old = await client.ask(findCoordinator, 2, { key: 't', keyType: 1 });
-      expect(old).to.include({ errorCode: ErrorCode.UNSUPPORTED_VERSION, nodeId: -1 });
+      expect(old).to.include({ errorCode: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, nodeId: -1 });
       const share = await client.ask(findCoordinator, 6, { keyType: 2, coordinatorKeys: ['s'] });
       expect(share.coordinators[0].errorCode).to.equal(ErrorCode.INVALID_REQUEST);
     });

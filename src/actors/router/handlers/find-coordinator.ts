@@ -46,8 +46,10 @@ function findByType(
     case keyTypeGroup:
       return (groupId) => findGroup(groupId, context, services);
     case keyTypeTransaction:
-      // No retriable code: a producer would wait for transactions for ever instead of saying that there are none.
-      return () => notFound(ErrorCode.UNSUPPORTED_VERSION, 'Transactions are not supported by this broker.');
+      // The one code that every client takes for final at once: on any other that fits, librdkafka asks again until its
+      // time is over. librdkafka shows the message, too.
+      return () =>
+        notFound(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'Transactions are not supported by this broker.');
     default:
       return () => notFound(ErrorCode.INVALID_REQUEST, `Coordinator key type ${keyType} is not supported.`);
   }

@@ -1,5 +1,6 @@
 // Record batches for the storage tests: a true v2 header (the fields a store looks at) and a body told by its seed.
 
+import { crc32c } from '@node-rs/crc32';
 import type { BatchEntry, PartitionKey } from '../../src/actors/shard/ports.ts';
 
 export interface BatchShape {
@@ -27,6 +28,7 @@ export function batch(partition: PartitionKey, baseOffset: bigint, shape: BatchS
   bytes.writeBigInt64BE(timestampMs, 27);
   bytes.writeBigInt64BE(timestampMs, 35);
   bytes.writeInt32BE(records, 57);
+  bytes.writeUInt32BE(crc32c(bytes.subarray(21)), 17);
   const lastOffset = baseOffset + BigInt(records - 1);
   return { kind: 'batch', partition, baseOffset, lastOffset, maxTimestampMs: timestampMs, bytes };
 }

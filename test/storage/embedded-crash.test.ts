@@ -11,7 +11,7 @@ import { openEmbeddedStore } from '../../src/storage/embedded/store.ts';
 import { observed } from './model.ts';
 import { SMALL_LIMITS, WORKLOAD_SHARDS, Workload, workloadPartitions } from './workload.ts';
 
-const ROUNDS = 12;
+const ROUNDS = 10;
 const CHILD = new URL('crash-child.ts', import.meta.url).pathname;
 
 /** Runs the child until `acksWanted` groups are acked, kills it, and adds what it acked to `acked`. */

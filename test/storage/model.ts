@@ -77,7 +77,8 @@ export class Model {
   observed(partition: PartitionKey): unknown {
     const log = this.logs.get(partition) ?? { start: 0n, next: 0n, batches: [], checkpoint: undefined };
     const bytes = log.batches.reduce((sum, one) => sum + one.bytes.length, 0);
-    const latest = log.batches.reduce((max, one) => (one.maxTimestampMs > max ? one.maxTimestampMs : max), -1n);
+    let latest = -1n;
+    for (const one of log.batches) if (one.maxTimestampMs > latest) latest = one.maxTimestampMs;
     const keep = (wanted: number): bigint => {
       let kept = 0;
       let boundary = log.next;

@@ -22,14 +22,16 @@ export async function lockDirectory(
   platform: string = process.platform,
 ): Promise<() => Promise<void>> {
   const servers: net.Server[] = [];
+  const directory = fs.openSync(dataDir, 'r');
   const release = async (): Promise<void> => {
     for (const server of servers.splice(0).reverse()) await new Promise((resolve) => server.close(resolve));
+    fs.closeSync(directory);
   };
-  const { dev, ino } = fs.statSync(dataDir, { bigint: true });
+  const { dev, ino } = fs.fstatSync(directory, { bigint: true });
   try {
     if (platform === 'linux') servers.push(await listen(`\0sargasso-data-${dev}-${ino}`));
     if (platform === 'win32') servers.push(await listen(`\\\\.\\pipe\\sargasso-data-${dev}-${ino}`));
-    else await lockByFile(dataDir, servers, platform);
+    else await lockByFile(dataDir, directory, servers, platform);
   } catch (error) {
     await release();
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
@@ -38,26 +40,21 @@ export async function lockDirectory(
   return release;
 }
 
-async function lockByFile(dataDir: string, servers: net.Server[], platform: string): Promise<void> {
-  const directory = fs.openSync(dataDir, 'r');
-  try {
-    const plain = join(dataDir, SOCKET_FILE);
-    // A socket's path is at most 107 bytes long; through the descriptor any directory's is short enough.
-    const long = Buffer.byteLength(plain) > SOCKET_PATH_BYTES_MAX;
-    const path = long && platform === 'linux' ? `/proc/self/fd/${directory}/${SOCKET_FILE}` : plain;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        servers.push(await listen(path));
-        return;
-      } catch (error) {
-        const code = (error as NodeJS.ErrnoException).code ?? '';
-        if (NO_SOCKETS.has(code) && servers.length > 0) return;
-        if (code !== 'EADDRINUSE' || attempt === ATTEMPTS || (await answers(path))) throw error;
-        fs.rmSync(path, { force: true });
-      }
+async function lockByFile(dataDir: string, directory: number, servers: net.Server[], platform: string): Promise<void> {
+  const plain = join(dataDir, SOCKET_FILE);
+  // A socket's path is at most 107 bytes long; through the descriptor any directory's is short enough.
+  const long = Buffer.byteLength(plain) > SOCKET_PATH_BYTES_MAX;
+  const path = long && platform === 'linux' ? `/proc/self/fd/${directory}/${SOCKET_FILE}` : plain;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      servers.push(await listen(path));
+      return;
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? '';
+      if (NO_SOCKETS.has(code) && servers.length > 0) return;
+      if (code !== 'EADDRINUSE' || attempt === ATTEMPTS || (await answers(path))) throw error;
+      fs.rmSync(path, { force: true });
     }
-  } finally {
-    fs.closeSync(directory);
   }
 }
 

@@ -1,14 +1,15 @@
 // The LMDB environment: where settled runs lie, what partitions there are, and the metadata. Owns how its commits become
 // durable without the event loop waiting for the disk.
 //
-// LMDB itself writes without syncing here; a commit is: transaction, sync (thread pool), an empty transaction, sync. The
-// snapshot before the newest one is therefore always whole on disk: after anything but a clean close the environment is
-// opened with MDB_PREVSNAPSHOT, which is either the newest commit that was answered or one that was not yet. (LMDB never
-// writes to pages of the previous snapshot; http://www.lmdb.tech/doc/, MDB_PREVSNAPSHOT.) Settling is repeated from the
-// journal, which is kept until both syncs are done.
+// LMDB itself writes without syncing here; a commit is: transaction, sync (thread pool), an empty transaction, sync. So
+// the snapshot before the newest one is always whole on disk (LMDB does not write to the pages of either; see
+// MDB_PREVSNAPSHOT in http://www.lmdb.tech/doc/), and after a power loss the environment is opened with that one: it is
+// the newest commit that was answered, or one that was not yet. What it lacks is settled again from the journal, which is
+// kept until both syncs are done. After the death of the process alone the newest snapshot is good: the page cache has it.
 
+import { setTimeout } from 'node:timers/promises';
 import { type Database, open, type RootDatabase, type TransactionFlags } from 'lmdb';
-import type { PartitionKey } from '../../actors/shard/ports.ts';
+import { type PartitionKey, StorageFault } from '../../actors/shard/ports.ts';
 import { faultOf } from './faults.ts';
 import { PartitionLog, Run, SegmentFile, type Span } from './partition-log.ts';
 
@@ -16,6 +17,7 @@ type Table = Database<Buffer, Buffer>;
 type TextTable = Database<Buffer, string>;
 type Syncable = { sync(done: (error?: Error | null) => void): void };
 
+const MARK_RETRY_MS = 100;
 const ROW_BYTES = 48;
 /** Above every offset: the end of a partition's key range. */
 const OFFSET_MAX = (1n << 63n) - 1n;
@@ -48,10 +50,15 @@ export class IndexStore {
   private readonly metadata: TextTable;
   private tail: Promise<unknown> = Promise.resolve();
   private marker = 0;
+  /** Set when a sync failed: what is on the disk is not known any more, so nothing may follow. */
+  private broken: unknown;
+  private closing = false;
+  /** A commit is held up by a full disk. */
+  waitsForRoom = false;
   /** Rows read since the start, for tests: opening a store is not to depend on how much is in it. */
   rowsRead = 0;
 
-  /** @param previous the process before this one did not close the environment. */
+  /** @param previous a power loss may have torn the newest snapshot. */
   constructor(path: string, previous: boolean) {
     const options = {
       noSubdir: false,
@@ -76,20 +83,45 @@ export class IndexStore {
   }
 
   /**
+   * Makes the snapshot that was found durable, before anything is written over the one before it. (With `previous` it
+   * also moves LMDB's transaction number on: opening that way again would take it below that of pages in use.)
+   */
+  async recover(): Promise<void> {
+    await this.sync();
+    await this.commit(() => {});
+  }
+
+  /**
    * Runs `change`, whose writes land together, and makes them durable. Commits follow one another.
    * @throws StorageFault `full` | `unavailable` when nothing was changed; whatever `change` throws
    */
   commit<T>(change: () => T): Promise<T> {
     const committed = this.tail.then(async () => {
+      if (this.broken !== undefined) throw faultOf(this.broken, 'the index failed before; start again');
       const result = this.transact(change);
       await this.sync();
-      this.marker += 1;
-      this.transact(() => this.state.putSync('marker', Buffer.from(String(this.marker))));
-      await this.sync();
+      await this.mark();
       return result;
     });
     this.tail = committed.catch(() => {});
     return committed;
+  }
+
+  /** The empty transaction after a commit. What it follows is durable already, so a full disk can only delay it. */
+  private async mark(): Promise<void> {
+    for (;;) {
+      try {
+        this.transact(() => this.state.putSync('marker', Buffer.from(String(this.marker + 1))));
+        this.marker += 1;
+        this.waitsForRoom = false;
+        await this.sync();
+        return;
+      } catch (error) {
+        if (!(error instanceof StorageFault) || error.code !== 'full' || this.closing) throw error;
+        this.waitsForRoom = true;
+        await setTimeout(MARK_RETRY_MS);
+      }
+    }
   }
 
   private transact<T>(change: () => T): T {
@@ -116,8 +148,10 @@ export class IndexStore {
   private sync(): Promise<void> {
     return new Promise((resolve, reject) => {
       (this.root as unknown as { env: Syncable }).env.sync((error) => {
-        if (error) reject(faultOf(error, 'syncing the index'));
-        else resolve();
+        if (error) {
+          this.broken = error;
+          reject(faultOf(error, 'syncing the index'));
+        } else resolve();
       });
     });
   }
@@ -297,6 +331,7 @@ export class IndexStore {
   }
 
   async close(): Promise<void> {
+    this.closing = true;
     await this.tail;
     await this.root.close();
   }

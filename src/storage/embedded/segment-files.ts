@@ -59,7 +59,7 @@ export class SegmentFiles {
       return;
     }
     const finish: Done = (error) => {
-      opened.uses -= 1;
+      this.unuse(opened);
       done(error);
     };
     writeAll(opened.fd, parts, position, finish);
@@ -92,7 +92,7 @@ export class SegmentFiles {
       return;
     }
     const finish: Done = (error) => {
-      opened.uses -= 1;
+      this.unuse(opened);
       done(error);
     };
     fs.fdatasync(opened.fd, (error) => {
@@ -120,7 +120,7 @@ export class SegmentFiles {
           fs.read(opened.fd, buffer, filled, bytes - filled, position + filled, step);
           return;
         }
-        opened.uses -= 1;
+        this.unuse(opened);
         if (error !== null) reject(this.readFault(file, position, error));
         else if (filled < bytes)
           reject(new StorageFault('corrupt', `${this.path(file)}: ends at ${position + filled}`));
@@ -170,6 +170,11 @@ export class SegmentFiles {
     return opened;
   }
 
+  private unuse(opened: OpenFile): void {
+    opened.uses -= 1;
+    this.trim();
+  }
+
   private lookup(file: number): OpenFile {
     const opened = this.open.get(file);
     if (opened === undefined) return this.keep(file, fs.openSync(this.path(file), 'r+'));
@@ -183,13 +188,19 @@ export class SegmentFiles {
   private keep(file: number, fd: number): OpenFile {
     const opened = { fd, uses: 0 };
     this.open.set(file, opened);
-    for (const [other, candidate] of this.open) {
-      if (this.open.size <= this.openMax) break;
-      if (candidate.uses > 0 || other === file) continue;
-      this.open.delete(other);
-      fs.closeSync(candidate.fd);
-    }
+    this.trim(file);
     return opened;
+  }
+
+  /** Closes those used longest ago until few enough are open; those in use, and `except`, stay. */
+  private trim(except = -1): void {
+    if (this.open.size <= this.openMax) return;
+    for (const [file, opened] of this.open) {
+      if (opened.uses > 0 || file === except) continue;
+      this.open.delete(file);
+      fs.closeSync(opened.fd);
+      if (this.open.size <= this.openMax) return;
+    }
   }
 
   private syncDirectory(file: number, done: Done): void {

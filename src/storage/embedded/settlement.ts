@@ -69,8 +69,9 @@ export class Settlement {
     this.ended = ended;
   }
 
+  /** One runs, and is not held up by a full disk. */
   get running(): boolean {
-    return this.current !== undefined;
+    return this.current !== undefined && !this.options.index.waitsForRoom;
   }
 
   /** Called after each commit: starts when enough has gathered. */
@@ -88,7 +89,7 @@ export class Settlement {
 
   /** Starts unless one runs, or one failed just now. Only between records. @returns whether one is running then. */
   start(): boolean {
-    if (this.current !== undefined) return true;
+    if (this.current !== undefined) return this.running;
     if (performance.now() < this.retryAtMs) return false;
     this.current = this.run().finally(() => {
       this.current = undefined;

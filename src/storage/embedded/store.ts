@@ -130,16 +130,25 @@ async function open(options: EmbeddedStoreOptions, release: () => Promise<void>)
   const present = files.list();
   // With durability `fsync` what was acked is on the disk even then.
   const torn = powerLost && last.durability === 'os';
+  let syncing: Promise<void> | undefined;
+  const syncCommits = (): Promise<void> => {
+    if (durability === 'fsync') return Promise.resolve();
+    // All that is asked for in one turn of the loop is one sync.
+    syncing ??= new Promise((resolve, reject) =>
+      queueMicrotask(() => {
+        syncing = undefined;
+        journal.sync((error) => (error === null ? resolve() : reject(faultOf(error, 'syncing the journal'))));
+      }),
+    );
+    return syncing;
+  };
   const volume = new Volume({
     files,
     limits,
     logger,
     loaded,
     present,
-    syncCommits: () =>
-      durability === 'fsync'
-        ? Promise.resolve()
-        : new Promise((resolve, reject) => journal.sync((error) => (error === null ? resolve() : reject(error)))),
+    syncCommits,
   });
   const recordsReplayed = clean ? 0 : replayJournal({ journal, volume, files, torn, logger });
   volume.endReplay();
@@ -189,7 +198,12 @@ async function open(options: EmbeddedStoreOptions, release: () => Promise<void>)
         queue.submit({
           draft: drafter.opening(number, epoch),
           enter: () => {},
-          resolve: () => resolve(new EmbeddedShardLog({ shard, epoch, queue, drafter, reader, isOpen })),
+          // Whatever the durability, an epoch is not given out again after a power loss.
+          resolve: () =>
+            syncCommits().then(
+              () => resolve(new EmbeddedShardLog({ shard, epoch, queue, drafter, reader, isOpen })),
+              reject,
+            ),
           reject,
         });
       }),

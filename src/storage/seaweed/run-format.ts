@@ -1,0 +1,105 @@
+// A run: whole record batches of one partition in offset order, as they lie in the value of one SeaweedMQ message. It says
+// itself what it is, so that every run can be found from the log files alone.
+//
+//   0 magic u32 │ 4 version u8 │ 5 flags u8 │ 6 keyBytes u16 │ 8 position i64 │ 16 baseOffset i64 │ 24 lastOffset i64 │
+//   32 maxTimestampMs i64 │ 40 epoch u32 │ 44 batches u32 │ 48 rawBytes u32 │ 52 storedBytes u32 │ 56 payload crc32c u32 │
+//   60 partition key │ 60+keyBytes header crc32c u32 │ payload: the batches, or a zstd frame of them
+//
+// The header has a CRC of its own: runs are looked for by their headers, without reading the payload.
+
+import { crc32c } from '@node-rs/crc32';
+import type { PartitionKey } from '../../actors/shard/ports.ts';
+import { StorageFault } from '../../actors/shard/ports.ts';
+
+const MAGIC = 0x53475231;
+const VERSION = 1;
+const FLAG_ZSTD = 1;
+const FIXED_BYTES = 60;
+const CRC_BYTES = 4;
+const KEY_BYTES_MAX = 249 + 12;
+
+export interface RunHeader {
+  readonly partition: PartitionKey;
+  /** Epoch of the shard's opening that wrote it; says who, decides nothing. */
+  readonly epoch: number;
+  /** The journal's sequence up to which the run's batches lie; see ColdRun. */
+  readonly position: bigint;
+  readonly baseOffset: bigint;
+  readonly lastOffset: bigint;
+  readonly maxTimestampMs: bigint;
+  readonly batches: number;
+  /** Bytes of the batches. */
+  readonly rawBytes: number;
+  /** Bytes of the payload as it is stored: `rawBytes`, or less when compressed. */
+  readonly storedBytes: number;
+  readonly compressed: boolean;
+  readonly payloadCrc: number;
+  /** Bytes of the header, where the payload begins. */
+  readonly headerBytes: number;
+}
+
+/** Bytes of a run's header for a partition. */
+export function runHeaderBytes(partition: PartitionKey): number {
+  return FIXED_BYTES + Buffer.byteLength(partition) + CRC_BYTES;
+}
+
+/** Most bytes that any header takes: reading so many from a run's start on always holds its header. */
+export const RUN_HEADER_BYTES_MAX = FIXED_BYTES + KEY_BYTES_MAX + CRC_BYTES;
+
+/** Writes the header of a run at `at`, over whose payload (behind it already) the CRC is taken. */
+export function writeRunHeader(
+  target: Buffer,
+  at: number,
+  header: Omit<RunHeader, 'payloadCrc' | 'headerBytes'>,
+): void {
+  const keyBytes = Buffer.byteLength(header.partition);
+  const payloadAt = at + FIXED_BYTES + keyBytes + CRC_BYTES;
+  target.writeUInt32BE(MAGIC, at);
+  target.writeUInt8(VERSION, at + 4);
+  target.writeUInt8(header.compressed ? FLAG_ZSTD : 0, at + 5);
+  target.writeUInt16BE(keyBytes, at + 6);
+  target.writeBigInt64BE(header.position, at + 8);
+  target.writeBigInt64BE(header.baseOffset, at + 16);
+  target.writeBigInt64BE(header.lastOffset, at + 24);
+  target.writeBigInt64BE(header.maxTimestampMs, at + 32);
+  target.writeUInt32BE(header.epoch, at + 40);
+  target.writeUInt32BE(header.batches, at + 44);
+  target.writeUInt32BE(header.rawBytes, at + 48);
+  target.writeUInt32BE(header.storedBytes, at + 52);
+  target.writeUInt32BE(crc32c(target.subarray(payloadAt, payloadAt + header.storedBytes)), at + 56);
+  target.write(header.partition, at + FIXED_BYTES, 'utf8');
+  const crcAt = at + FIXED_BYTES + keyBytes;
+  target.writeUInt32BE(crc32c(target.subarray(at, crcAt)), crcAt);
+}
+
+/**
+ * Reads the header of the run that begins at `at`.
+ * @returns undefined when what lies there is no run of this store, or `cut` when the buffer ends before the header does.
+ * @throws StorageFault `corrupt` when it begins as a run but its CRC is wrong or its version unknown.
+ */
+export function readRunHeader(source: Buffer, at: number): RunHeader | 'cut' | undefined {
+  if (at + 8 > source.length) return 'cut';
+  if (source.readUInt32BE(at) !== MAGIC) return undefined;
+  const version = source.readUInt8(at + 4);
+  if (version !== VERSION) throw new StorageFault('corrupt', `a run has format version ${version}, not ${VERSION}`);
+  const keyBytes = source.readUInt16BE(at + 6);
+  if (keyBytes > KEY_BYTES_MAX) throw new StorageFault('corrupt', `a run's partition key has ${keyBytes} bytes`);
+  const crcAt = at + FIXED_BYTES + keyBytes;
+  if (crcAt + CRC_BYTES > source.length) return 'cut';
+  if (crc32c(source.subarray(at, crcAt)) !== source.readUInt32BE(crcAt))
+    throw new StorageFault('corrupt', 'the CRC of a run header is wrong');
+  return {
+    partition: source.toString('utf8', at + FIXED_BYTES, crcAt) as PartitionKey,
+    epoch: source.readUInt32BE(at + 40),
+    position: source.readBigInt64BE(at + 8),
+    baseOffset: source.readBigInt64BE(at + 16),
+    lastOffset: source.readBigInt64BE(at + 24),
+    maxTimestampMs: source.readBigInt64BE(at + 32),
+    batches: source.readUInt32BE(at + 44),
+    rawBytes: source.readUInt32BE(at + 48),
+    storedBytes: source.readUInt32BE(at + 52),
+    compressed: (source.readUInt8(at + 5) & FLAG_ZSTD) !== 0,
+    payloadCrc: source.readUInt32BE(at + 56),
+    headerBytes: FIXED_BYTES + keyBytes + CRC_BYTES,
+  };
+}

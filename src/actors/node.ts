@@ -17,18 +17,25 @@ import { bindPartition } from './partition/binding.ts';
 import { PartitionCoordinatorLog } from './partition/coordinator-log.ts';
 import { definePartition } from './partition/partition.ts';
 import { LogReader } from './partition/reader.ts';
+import { RefusedBatches } from './partition/refused-batches.ts';
 import { applyRetention } from './partition/retention.ts';
 import { TailCache } from './partition/tail-cache.ts';
+import { createDirectory } from './remote/directory.ts';
+import type { Mailbox } from './remote/mailbox.ts';
+import { Owners } from './remote/owners.ts';
+import { OwnedReader } from './remote/reader.ts';
+import { createRemoteHandler } from './remote/serve.ts';
 import { createDispatch, type RequestObserver } from './router/dispatch.ts';
-import type { Directory, Services } from './router/services.ts';
+import type { Services } from './router/services.ts';
 import { ActorFault } from './runtime/errors.ts';
 import type { Clock, Logger, Random, TimerHandle } from './runtime/ports.ts';
 import { ActorKind } from './runtime/system.ts';
-import { joinView } from './shard/membership.ts';
+import { joinView, type NewCluster, readView, VIEW_KEY } from './shard/membership.ts';
 import type { MetadataStore, PartitionKey, ShardStorage } from './shard/ports.ts';
 import { partitionKey, StorageFault } from './shard/ports.ts';
+import { ShardEpochs } from './shard/shard-epochs.ts';
 import { parsePartitionKey, Shards } from './shard/shards.ts';
-import { type Endpoint, View } from './shard/view.ts';
+import { type Endpoint, type Member, View } from './shard/view.ts';
 
 export interface NodePorts {
   readonly clock: Clock;
@@ -37,12 +44,16 @@ export interface NodePorts {
   readonly storage: ShardStorage;
   readonly metadataStore: MetadataStore;
   readonly observer?: RequestObserver;
+  /** The way to the other nodes; absent: this node is alone. */
+  readonly mailbox?: Mailbox;
 }
 
 /** How often idle connections and actors are looked for, ms. */
 const SWEEP_MS = 5_000;
 /** How long after a shard has failed with an unknown outcome it is opened again, ms. */
 const SHARD_REOPEN_DELAY_MS = 100;
+/** How long a message waits while its shard changes hands, ms; after that the client looks for the leader itself. */
+const HANDOVER_WAIT_MS = 1_000;
 
 export class Node {
   readonly services: Services;
@@ -55,6 +66,10 @@ export class Node {
   readonly #memory: RequestMemory;
   readonly #dispatch;
   readonly #timers = new Set<TimerHandle>();
+  readonly #self: Member;
+  #stopWatch: () => void = () => {};
+  /** The last change of the view that is being followed; they are followed one by one. */
+  #viewWork: Promise<void> = Promise.resolve();
   #lastConnectionId = 0;
   #stopping = false;
 
@@ -65,6 +80,7 @@ export class Node {
     this.#groups = parts.groups;
     this.#coordinator = parts.coordinator;
     this.#cache = parts.cache;
+    this.#self = parts.self;
     this.#memory = new RequestMemory(services.config.queuedMaxRequestBytes);
     this.#dispatch = createDispatch(services, ports.observer);
   }
@@ -82,15 +98,8 @@ export class Node {
     const { clock, random, logger, storage, metadataStore } = ports;
     const configs = new BrokerConfigs(initialConfig, metadataStore, logger);
     await configs.start();
-    const view = new View(
-      initialConfig.nodeId,
-      await joinView(
-        metadataStore,
-        { nodeId: initialConfig.nodeId, endpoints, rack: initialConfig.brokerRack ?? null },
-        { clusterId: initialConfig.clusterId ?? null, shardCount: initialConfig.shards },
-        random,
-      ),
-    );
+    const self: Member = { nodeId: initialConfig.nodeId, endpoints, rack: initialConfig.brokerRack ?? null };
+    const view = new View(self.nodeId, await joinView(metadataStore, self, newCluster(initialConfig), random));
     const catalog = new TopicCatalog(
       metadataStore,
       (overrides) => topicConfigValues(overrides, configs.current),
@@ -100,6 +109,10 @@ export class Node {
     configs.onChange(() => catalog.refreshValues());
 
     let node: Node | undefined;
+    const owners = new Owners({ clock, view, mailbox: ports.mailbox, handoverWaitMs: HANDOVER_WAIT_MS });
+    const epochs =
+      ports.mailbox === undefined ? undefined : new ShardEpochs(metadataStore, logger, () => owners.changed());
+    await epochs?.start();
     const shards = new Shards({
       storage,
       view,
@@ -109,19 +122,19 @@ export class Node {
       onClosed: (shard, error) => {
         if (node !== undefined) node.#shardClosed(shard, error);
       },
-      onReopened: (shard) => {
-        if (node !== undefined) node.#shardReopened(shard);
+      epochs,
+      onOpened: (shard) => {
+        if (node !== undefined) node.#shardOpened(shard);
       },
     });
     await shards.openOwned();
 
     const cache = new TailCache(initialConfig.tailCacheBytes);
-    const partitions = partitionsOf(initialConfig, ports, shards, catalog, cache);
+    const refusedBatches = new RefusedBatches();
+    const partitions = partitionsOf(initialConfig, ports, shards, catalog, cache, refusedBatches);
     const reader = new LogReader(shards, cache);
-    const directory: Directory = {
-      partition: (key) => partitions.ref(key),
-      group: (groupId) => groups.ref(groupId),
-    };
+    // A coordinator's log is in the shard that makes this node the coordinator: it never looks for it elsewhere.
+    const ownPartitions = { partition: (key: PartitionKey) => partitions.ref(key) };
     const { groups, coordinator } = createGroups({
       clock,
       random,
@@ -131,7 +144,7 @@ export class Node {
       log: (index) => {
         const topic = catalog.byName(CONSUMER_OFFSETS);
         if (topic === undefined) throw new StorageFault('fenced', `${CONSUMER_OFFSETS} does not exist`);
-        return new PartitionCoordinatorLog(partitionKey(topic.id, index), directory, reader);
+        return new PartitionCoordinatorLog(partitionKey(topic.id, index), ownPartitions, reader);
       },
       topicId: (name) => catalog.byName(name)?.id,
     });
@@ -161,14 +174,17 @@ export class Node {
       catalog,
       topics,
       producerIds: new ProducerIds(metadataStore),
-      directory,
+      directory: createDirectory({ view, catalog, owners, partitions, groups }),
+      owners,
       groupCoordinator: coordinator,
-      reader,
+      reader: new OwnedReader(reader, owners, view),
+      refusedBatches,
       fetchSessions: new FetchSessions(initialConfig.maxIncrementalFetchSessionCacheSlots, clock, random),
       metadataStore,
       storage,
     };
-    node = new Node(services, ports, { partitions, groups, coordinator, cache });
+    node = new Node(services, ports, { self, partitions, groups, coordinator, cache });
+    ports.mailbox?.serve(createRemoteHandler({ partitions, groups, coordinator, reader, shards }));
     node.#run();
     return node;
   }
@@ -206,12 +222,14 @@ export class Node {
 
   /** Takes no further requests; long polls are answered with what there is. */
   drain(): void {
-    for (const connection of this.#connections.values()) connection.drain();
+    for (const connection of [...this.#connections.values()]) connection.drain();
+    void this.#partitions.askAll('wakeAll', {});
   }
 
   /** Saves what shortens the next start and lets the shards go. Requests under way have had their chance before. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#stopWatch();
     const { clock, shards, catalog, brokerConfigs } = this.services;
     for (const timer of this.#timers) clock.clearTimer(timer);
     for (const connection of [...this.#connections.values()]) connection.close('the node stops');
@@ -235,7 +253,8 @@ export class Node {
     }
   }
 
-  #shardReopened(shard: number): void {
+  #shardOpened(shard: number): void {
+    this.services.owners.changed();
     this.#loadCoordinators((key) => this.#shardOf(key) === shard);
   }
 
@@ -262,7 +281,25 @@ export class Node {
     }
   }
 
+  /** Follows the view: shards come and go with it; a node that was voted out while it lived joins again. */
+  async #followView(): Promise<void> {
+    const { view, metadataStore, shards, owners, random, logger, config } = this.services;
+    const stored = await readView(metadataStore);
+    if (stored === undefined || !view.update(stored.value)) return;
+    logger.log('info', 'view', { epoch: view.epoch, members: view.members.map(({ nodeId }) => nodeId) });
+    if (view.member(view.nodeId) === undefined && !this.#stopping) {
+      view.update(await joinView(metadataStore, this.#self, newCluster(config), random));
+    }
+    shards.reconcile();
+    owners.changed();
+  }
+
   #run(): void {
+    this.#stopWatch = this.services.metadataStore.watch(VIEW_KEY, () => {
+      this.#viewWork = this.#viewWork
+        .then(() => this.#followView())
+        .catch((error) => this.services.logger.log('error', 'view not followed', { error }));
+    });
     const { catalog, config, logger } = this.services;
     catalog.onChange((topic, before) => {
       if (topic === undefined && before !== undefined) this.#topicDeleted(before);
@@ -319,10 +356,15 @@ export class Node {
 }
 
 interface Parts {
+  readonly self: Member;
   readonly groups: GroupKind;
   readonly coordinator: GroupCoordinator;
   readonly partitions: ReturnType<typeof partitionsOf>;
   readonly cache: TailCache;
+}
+
+function newCluster(config: BrokerConfig): NewCluster {
+  return { clusterId: config.clusterId ?? null, shardCount: config.shards };
 }
 
 function partitionsOf(
@@ -331,6 +373,7 @@ function partitionsOf(
   shards: Shards,
   catalog: TopicCatalog,
   cache: TailCache,
+  refusedBatches: RefusedBatches,
 ) {
   const definition = definePartition(
     {
@@ -339,6 +382,7 @@ function partitionsOf(
       checkpointBatches: config.partitionCheckpointBatches,
     },
     { onCommitted: (key, baseOffset, nextOffset, bytes) => cache.add(key, baseOffset, nextOffset, bytes) },
+    refusedBatches,
   );
   const exists = (key: PartitionKey): boolean => {
     const { topicId, index } = parsePartitionKey(key);

@@ -5,18 +5,18 @@ import type { Directory } from '../router/services.ts';
 import type { PartitionKey } from '../shard/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { CoordinatorRecord } from './protocol.ts';
-import type { LogReader } from './reader.ts';
+import type { PartitionReader } from './reader.ts';
 
 /** Bytes that a replay reads at a time. */
 const REPLAY_BYTES = 1 << 20;
 
 export class PartitionCoordinatorLog {
   readonly #key: PartitionKey;
-  readonly #directory: Directory;
-  readonly #reader: LogReader;
+  readonly #directory: Pick<Directory, 'partition'>;
+  readonly #reader: PartitionReader;
   #bytes = 0;
 
-  constructor(key: PartitionKey, directory: Directory, reader: LogReader) {
+  constructor(key: PartitionKey, directory: Pick<Directory, 'partition'>, reader: PartitionReader) {
     this.#key = key;
     this.#directory = directory;
     this.#reader = reader;

@@ -1,11 +1,45 @@
 // Reads committed batches of the partitions that this node owns: from the tail cache, else from the store.
 
-import type { PartitionKey } from '../shard/ports.ts';
+import { decodeRecords } from '../../protocol/records/record.ts';
+import type { PartitionKey, ShardLog } from '../shard/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { Shards } from '../shard/shards.ts';
 import type { TailCache } from './tail-cache.ts';
 
-export class LogReader {
+/** Which record is looked for by its timestamp. */
+export interface TimestampQuery {
+  /** ms since 1970: the first record at or after it; `largest`: the first record with the log's largest timestamp. */
+  readonly timestamp: bigint | 'largest';
+  readonly logStartOffset: bigint;
+  /** Offset from which records do not count (high watermark or last stable offset). */
+  readonly endOffset: bigint;
+}
+
+export interface FoundRecord {
+  readonly timestamp: bigint;
+  readonly offset: bigint;
+  readonly leaderEpoch: number;
+}
+
+/** Reads of partitions, wherever they are owned. */
+export interface PartitionReader {
+  /**
+   * Whole batches from the one holding `fromOffset` on, below `endOffset` (a committed offset), as ShardLog.read. Answers
+   * at once when they are in memory.
+   * @throws StorageFault `fenced` when the owner is not (yet) known
+   */
+  read(
+    key: PartitionKey,
+    fromOffset: bigint,
+    endOffset: bigint,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): Uint8Array[] | Promise<Uint8Array[]>;
+  /** @throws StorageFault as `read` */
+  offsetByTimestamp(key: PartitionKey, query: TimestampQuery): Promise<FoundRecord | undefined>;
+}
+
+export class LogReader implements PartitionReader {
   readonly #shards: Shards;
   readonly #cache: TailCache;
 
@@ -14,11 +48,6 @@ export class LogReader {
     this.#cache = cache;
   }
 
-  /**
-   * Whole batches from the one holding `fromOffset` on, below `endOffset` (a committed offset), as ShardLog.read.
-   * Answers at once when the tail cache has them.
-   * @throws StorageFault `fenced` when the partition is not owned here
-   */
   read(
     key: PartitionKey,
     fromOffset: bigint,
@@ -30,7 +59,46 @@ export class LogReader {
     const cached = this.#cache.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
     if (cached !== undefined) return cached;
     const shard = this.#shards.of(key);
-    if (shard === undefined) return Promise.reject(new StorageFault('fenced', `${key} is not owned by this node`));
+    if (shard === undefined) return Promise.reject(notOwned(key));
     return shard.log.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
   }
+
+  async offsetByTimestamp(key: PartitionKey, query: TimestampQuery): Promise<FoundRecord | undefined> {
+    const log = this.#shards.of(key)?.log;
+    if (log === undefined) throw notOwned(key);
+    let offset = await firstCandidate(log, key, query);
+    while (offset !== undefined && offset < query.endOffset) {
+      const [chunk] = await this.read(key, offset, query.endOffset, 1, true);
+      if (chunk === undefined) return undefined;
+      const batch = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      const found = findIn(batch, query);
+      if (found !== undefined) return found;
+      // The log may start in the middle of this batch, behind the record that made it a candidate.
+      offset = batch.readBigInt64BE(0) + BigInt(batch.readInt32BE(23)) + 1n;
+    }
+    return undefined;
+  }
+}
+
+function firstCandidate(log: ShardLog, key: PartitionKey, { timestamp }: TimestampQuery): Promise<bigint | undefined> {
+  return timestamp === 'largest' ? log.batchOfMaxTimestamp(key) : log.firstBatchAtOrAfter(key, timestamp);
+}
+
+function findIn(batch: Buffer, { timestamp, logStartOffset, endOffset }: TimestampQuery): FoundRecord | undefined {
+  let best: { readonly offset: bigint; readonly timestampMs: bigint } | undefined;
+  for (const record of decodeRecords(batch)) {
+    if (record.offset < logStartOffset || record.offset >= endOffset) continue;
+    if (timestamp === 'largest') {
+      if (best === undefined || record.timestampMs > best.timestampMs) best = record;
+    } else if (record.timestampMs >= timestamp) {
+      best = record;
+      break;
+    }
+  }
+  if (best === undefined) return undefined;
+  return { timestamp: best.timestampMs, offset: best.offset, leaderEpoch: batch.readInt32BE(12) };
+}
+
+function notOwned(key: PartitionKey): StorageFault {
+  return new StorageFault('fenced', `${key} is not owned by this node`);
 }

@@ -10,7 +10,9 @@ import type { FetchSessions } from '../connection/fetch-sessions.ts';
 import type { GroupCoordinator } from '../group/coordinator.ts';
 import type { GroupProtocol } from '../group/protocol.ts';
 import type { PartitionProtocol } from '../partition/protocol.ts';
-import type { LogReader } from '../partition/reader.ts';
+import type { PartitionReader } from '../partition/reader.ts';
+import type { RefusedBatches } from '../partition/refused-batches.ts';
+import type { Owners } from '../remote/owners.ts';
 import type { ActorRef } from '../runtime/define.ts';
 import type { Clock, Logger, Random, TraceContext } from '../runtime/ports.ts';
 import type { MetadataStore, PartitionKey, ShardStorage } from '../shard/ports.ts';
@@ -30,8 +32,8 @@ export interface RequestContext {
   readonly connectionId: number;
   /** Name of the listener that the connection came in by: addresses are advertised per listener. */
   readonly listener: string;
-  /** Whether the client has gone: a wait on its behalf may end. */
-  isClosed(): boolean;
+  /** Whether the client has gone or is about to be told so, the node stopping: a wait on its behalf ends. */
+  isClosing(): boolean;
   readonly trace: TraceContext | undefined;
 }
 
@@ -55,8 +57,10 @@ export interface Services {
   readonly topics: TopicAdmin;
   readonly producerIds: ProducerIds;
   readonly directory: Directory;
+  readonly owners: Owners;
   readonly groupCoordinator: GroupCoordinator;
-  readonly reader: LogReader;
+  readonly reader: PartitionReader;
+  readonly refusedBatches: RefusedBatches;
   readonly fetchSessions: FetchSessions;
   readonly metadataStore: MetadataStore;
   readonly storage: ShardStorage;

@@ -1,13 +1,16 @@
-// The shards that this node owns. Opening one fences its former owner; an append that fails as fenced means that
-// another node has taken it; an append whose outcome is unknown means that it must be opened anew before use.
+// The shards that this node has open. It opens those that the view gives to it, which fences their former owners, and lets
+// the others go; an append that fails as fenced means that another node has taken the shard; one whose outcome is unknown
+// means that it must be opened anew before use.
 //
-//   closed ──open──▶ open ──fenced──▶ closed
-//                     └──outcome unknown──▶ reopening ──▶ open (next epoch)
+//   closed ──view: mine──▶ opening ──▶ open ──view: not mine, fenced──▶ closed
+//                             ▲          │
+//                             └──delay───┴── outcome unknown (next epoch)
 
 import type { Clock, Logger } from '../runtime/ports.ts';
 import { Committer, type CommitterLimits } from './committer.ts';
 import type { LogEntry, PartitionKey, ShardLog, ShardStorage } from './ports.ts';
 import { StorageFault } from './ports.ts';
+import type { ShardEpochs } from './shard-epochs.ts';
 import type { View } from './view.ts';
 
 /** One opened shard: what actors in it read from and commit to. */
@@ -27,15 +30,18 @@ export interface ShardsEnvironment {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: CommitterLimits & { readonly reopenDelayMs: number };
+  /** Openings of every node; absent when there can be only one. */
+  readonly epochs: ShardEpochs | undefined;
   /** A shard is no longer open under its epoch: its actors must stop (and come back only if it is opened again). */
   readonly onClosed: (shard: number, error: unknown) => void;
-  /** A shard is open again after `onClosed`. */
-  readonly onReopened: (shard: number) => void;
+  /** A shard is open, for the first time or again. */
+  readonly onOpened: (shard: number) => void;
 }
 
 export class Shards {
   readonly #environment: ShardsEnvironment;
   readonly #open = new Map<number, OwnedShard>();
+  readonly #opening = new Set<number>();
   #stopping = false;
 
   constructor(environment: ShardsEnvironment) {
@@ -44,23 +50,30 @@ export class Shards {
 
   /** Opens every shard that the view gives to this node. @throws StorageFault */
   async openOwned(): Promise<void> {
-    const { view } = this.#environment;
-    const mine: number[] = [];
-    for (let shard = 0; shard < view.shardCount; shard++) {
-      if (view.ownerOf(shard) === view.nodeId && !this.#open.has(shard)) mine.push(shard);
+    await Promise.all(this.#missing().map((shard) => this.#openShard(shard)));
+  }
+
+  /** Follows a view that has changed: lets go what is another's, opens what has become this node's. */
+  reconcile(): void {
+    for (const shard of [...this.#open.keys()]) {
+      if (!this.#isMine(shard)) this.#letGo(shard);
     }
-    await Promise.all(mine.map((shard) => this.#openShard(shard)));
+    for (const shard of this.#missing()) this.#openUntilDone(shard);
   }
 
   /** The open shard of a partition; undefined when this node does not own it (now). */
   of(key: PartitionKey): OwnedShard | undefined {
-    const { topicId, index } = parsePartitionKey(key);
-    return this.#open.get(this.#environment.view.shardOf(topicId, index));
+    return this.#open.get(this.#shardOf(key));
   }
 
-  /** Epoch of the shard's opening, which is Kafka's leader epoch of its partitions; -1 when it is not open here. */
+  /** Epoch of the shard's opening, which is Kafka's leader epoch of its partitions; -1 when none has been heard of. */
   leaderEpoch(key: PartitionKey): number {
-    return this.of(key)?.log.epoch ?? -1;
+    const shard = this.#shardOf(key);
+    const open = this.#open.get(shard);
+    if (open !== undefined) return open.log.epoch;
+    const { epochs, view } = this.#environment;
+    const opening = epochs?.of(shard);
+    return opening?.nodeId === view.ownerOf(shard) ? opening.epoch : -1;
   }
 
   /** Every open shard. */
@@ -84,40 +97,88 @@ export class Shards {
     await Promise.all(shards.map(({ log }) => log.close()));
   }
 
+  #shardOf(key: PartitionKey): number {
+    const { topicId, index } = parsePartitionKey(key);
+    return this.#environment.view.shardOf(topicId, index);
+  }
+
+  #isMine(shard: number): boolean {
+    const { view } = this.#environment;
+    return view.ownerOf(shard) === view.nodeId;
+  }
+
+  /** Shards that this node owns by the view and has not open. */
+  #missing(): number[] {
+    const shards: number[] = [];
+    for (let shard = 0; shard < this.#environment.view.shardCount; shard++) {
+      if (this.#isMine(shard) && !this.#open.has(shard) && !this.#opening.has(shard)) shards.push(shard);
+    }
+    return shards;
+  }
+
   async #openShard(shard: number): Promise<void> {
-    const { storage, view, limits } = this.#environment;
-    const log = await storage.openShard(shard, view.nodeId);
+    const { storage, view, limits, epochs, onOpened } = this.#environment;
+    this.#opening.add(shard);
+    let log: ShardLog;
+    try {
+      log = await storage.openShard(shard, view.nodeId);
+    } finally {
+      this.#opening.delete(shard);
+    }
+    if (this.#stopping || !this.#isMine(shard)) {
+      // The view has moved on meanwhile; the next owner opens it anyway.
+      await log.close();
+      return;
+    }
     const owned: OwnedShard = {
       log,
       committer: new Committer(log, limits, (error) => this.#appendFailed(shard, owned, error)),
     };
     this.#open.set(shard, owned);
+    void epochs?.publish(shard, { epoch: log.epoch, nodeId: view.nodeId });
+    onOpened(shard);
+  }
+
+  #openUntilDone(shard: number): void {
+    const { clock, logger, limits } = this.#environment;
+    this.#openShard(shard).catch((error) => {
+      logger.log('error', 'shard does not open', { shard, error });
+      clock.setTimer(limits.reopenDelayMs, () => {
+        const due = !this.#stopping && this.#isMine(shard) && !this.#open.has(shard) && !this.#opening.has(shard);
+        if (due) this.#openUntilDone(shard);
+      });
+    });
+  }
+
+  /** Gives up a shard that the view has given to another node; appends in flight tell their own outcome. */
+  #letGo(shard: number): void {
+    const { logger } = this.#environment;
+    const owned = this.#open.get(shard) as OwnedShard;
+    const moved = new StorageFault(
+      'fenced',
+      `shard ${shard} has moved to node ${this.#environment.view.ownerOf(shard)}`,
+    );
+    this.#closeWith(shard, owned, moved);
+    owned.log.close().catch((error) => logger.log('warn', 'shard does not close', { shard, error }));
+  }
+
+  #closeWith(shard: number, owned: OwnedShard, error: unknown): void {
+    this.#open.delete(shard);
+    owned.committer.close(error);
+    this.#environment.onClosed(shard, error);
   }
 
   #appendFailed(shard: number, owned: OwnedShard, error: unknown): void {
-    const { logger, onClosed } = this.#environment;
+    const { clock, logger, limits } = this.#environment;
     const code = error instanceof StorageFault ? error.code : 'outcome-unknown';
     logger.log('error', 'shard append failed', { shard, code, error });
     // Nothing was committed: the actors concerned restart by themselves, the shard stays open.
     if (code === 'full' || code === 'unavailable') return;
     if (this.#open.get(shard) !== owned) return;
-    this.#open.delete(shard);
-    owned.committer.close(error);
-    onClosed(shard, error);
-    if (code !== 'fenced') this.#reopen(shard);
-  }
-
-  #reopen(shard: number): void {
-    const { clock, logger, limits, view, onReopened } = this.#environment;
+    this.#closeWith(shard, owned, error);
+    // A fenced shard comes back only by the view, save that this node's view may be the newer one.
     clock.setTimer(limits.reopenDelayMs, () => {
-      if (this.#stopping || view.ownerOf(shard) !== view.nodeId) return;
-      this.#openShard(shard).then(
-        () => onReopened(shard),
-        (error) => {
-          logger.log('error', 'shard does not open', { shard, error });
-          this.#reopen(shard);
-        },
-      );
+      if (!this.#stopping && this.#missing().includes(shard)) this.#openUntilDone(shard);
     });
   }
 }

@@ -3,10 +3,10 @@
 
 import type { listOffsets } from '../../../protocol/apis/list-offsets.ts';
 import { ErrorCode } from '../../../protocol/errors.ts';
-import { decodeRecords } from '../../../protocol/records/record.ts';
 import type { RequestOf, ResponseOf } from '../../../protocol/schema/define.ts';
 import type { Position } from '../../partition/protocol.ts';
-import { type PartitionKey, partitionKey, StorageFault } from '../../shard/ports.ts';
+import type { FoundRecord } from '../../partition/reader.ts';
+import { type PartitionKey, partitionKey } from '../../shard/ports.ts';
 import { errorCodeOf } from '../faults.ts';
 import type { RequestContext, Services } from '../services.ts';
 
@@ -95,13 +95,7 @@ async function listPartition(
   }
 }
 
-interface Found {
-  readonly timestamp: bigint;
-  readonly offset: bigint;
-  readonly leaderEpoch: number;
-}
-
-const NOT_FOUND: Found = { timestamp: -1n, offset: -1n, leaderEpoch: -1 };
+const NOT_FOUND: FoundRecord = { timestamp: -1n, offset: -1n, leaderEpoch: -1 };
 
 async function find(
   key: PartitionKey,
@@ -109,61 +103,28 @@ async function find(
   position: Position,
   readCommitted: boolean,
   services: Services,
-): Promise<Found> {
+): Promise<FoundRecord> {
   const endOffset = readCommitted ? position.lastStableOffset : position.highWatermark;
+  const { logStartOffset } = position;
   switch (timestamp) {
     case LATEST:
       return { timestamp: -1n, offset: endOffset, leaderEpoch: position.lastEpoch };
     case EARLIEST:
     case EARLIEST_LOCAL:
-      return { timestamp: -1n, offset: position.logStartOffset, leaderEpoch: position.logStartEpoch };
+      return { timestamp: -1n, offset: logStartOffset, leaderEpoch: position.logStartEpoch };
     // Nothing is ever moved to a remote tier in Kafka's sense.
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:
       return NOT_FOUND;
-    case MAX_TIMESTAMP: {
-      const log = logOf(key, services);
-      const batch = await log.batchOfMaxTimestamp(key);
-      if (batch === undefined) return NOT_FOUND;
-      return (await recordIn(key, batch, endOffset, services, 'largest')) ?? NOT_FOUND;
-    }
     default: {
-      const batch = await logOf(key, services).firstBatchAtOrAfter(key, timestamp);
-      if (batch === undefined) return NOT_FOUND;
-      return (await recordIn(key, batch, endOffset, services, timestamp, position.logStartOffset)) ?? NOT_FOUND;
+      const query = {
+        timestamp: timestamp === MAX_TIMESTAMP ? ('largest' as const) : timestamp,
+        logStartOffset,
+        endOffset,
+      };
+      return (await services.reader.offsetByTimestamp(key, query)) ?? NOT_FOUND;
     }
   }
-}
-
-function logOf(key: PartitionKey, services: Services) {
-  const shard = services.shards.of(key);
-  if (shard === undefined) throw new StorageFault('fenced', `${key} is not owned by this node`);
-  return shard.log;
-}
-
-/** The first record of a batch that is at or after `wanted`, or the first one with the largest timestamp. */
-async function recordIn(
-  key: PartitionKey,
-  baseOffset: bigint,
-  endOffset: bigint,
-  services: Services,
-  wanted: bigint | 'largest',
-  logStartOffset = 0n,
-): Promise<Found | undefined> {
-  const [batch] = await services.reader.read(key, baseOffset, endOffset, 1, true);
-  if (batch === undefined) return undefined;
-  const buffer = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
-  let best: { readonly offset: bigint; readonly timestampMs: bigint } | undefined;
-  for (const record of decodeRecords(buffer)) {
-    if (wanted === 'largest') {
-      if (best === undefined || record.timestampMs > best.timestampMs) best = record;
-    } else if (record.timestampMs >= wanted && record.offset >= logStartOffset) {
-      best = record;
-      break;
-    }
-  }
-  if (best === undefined) return undefined;
-  return { timestamp: best.timestampMs, offset: best.offset, leaderEpoch: buffer.readInt32BE(12) };
 }
 
 /** Version 0 reports starts of segments, newest first. A log here has no segments: it is one, and its end. */

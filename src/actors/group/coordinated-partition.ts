@@ -11,7 +11,7 @@ import type { Clock } from '../runtime/ports.ts';
 import { CoordinatorFault } from './faults.ts';
 import { snapshotBytesMin, snapshotGrowthFactor } from './limits.ts';
 import { decodeGroupRecord, type EncodedRecord, encodeGroupRecord } from './records.ts';
-import { applyGroupRecord, emptyGroupState, type GroupRecord, type GroupState, groupExists } from './state.ts';
+import { applyGroupRecord, emptyGroupState, type GroupRecord, type GroupState } from './state.ts';
 
 /** The log of one partition of `__consumer_offsets`, as a coordinator uses it. */
 export interface CoordinatorLog {
@@ -122,7 +122,7 @@ export class CoordinatedPartition {
   /** The group's actor has left memory. Groups that do not exist leave no trace of having been asked for. */
   takeBack(groupId: string, entry: GroupEntry): void {
     entry.lent = false;
-    if (!entry.dirty && entry.commitsInFlight === 0 && !groupExists(entry.state)) this.groups.delete(groupId);
+    if (!entry.dirty && entry.commitsInFlight === 0 && !entry.state.exists) this.groups.delete(groupId);
   }
 
   /** The group's actor died: what it left behind may never have been committed. */

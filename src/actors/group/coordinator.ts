@@ -17,7 +17,7 @@ import { groupLimits, loadRetryDelayMs, loadWaitMs } from './limits.ts';
 import { forEachExpiredOffset } from './offsets.ts';
 import type { GroupProtocol, GroupSummary } from './protocol.ts';
 import { snapshotAtRest } from './snapshot.ts';
-import { type GroupRecord, type GroupState, groupExists, zeroUuid } from './state.ts';
+import { type GroupRecord, type GroupState, zeroUuid } from './state.ts';
 
 export interface GroupEnvironment {
   readonly clock: Clock;
@@ -160,7 +160,7 @@ export class GroupCoordinator {
       for (const [groupId, entry] of [...partition.groups]) {
         if (partition.closed) break;
         if (isAtRest(entry)) {
-          if (!groupExists(entry.state)) {
+          if (!entry.state.exists) {
             partition.groups.delete(groupId);
             continue;
           }

@@ -17,7 +17,7 @@ import type { GroupLimits } from './limits.ts';
 import { commitOffsets, deleteOffsets, fetchOffsets, forEachExpiredOffset, removeTopicOffsets } from './offsets.ts';
 import type { GroupDescription, GroupProtocol, GroupSummary } from './protocol.ts';
 import { beginSnapshot, continueSnapshot, type SnapshotQueue } from './snapshot.ts';
-import { applyGroupRecord, type GroupRecord, type GroupState, groupExists } from './state.ts';
+import { applyGroupRecord, type GroupRecord, type GroupState } from './state.ts';
 
 const noBytes: Buffer = Buffer.alloc(0);
 
@@ -42,7 +42,7 @@ export function defineGroup(limits: GroupLimits, mailbox: GroupMailbox): GroupDe
     for (const [topic, partitions] of state.offsets) {
       for (const partitionIndex of partitions.keys()) turn.record({ kind: 'offsetRemoved', topic, partitionIndex });
     }
-    if (state.generation !== undefined) turn.record({ kind: 'groupRemoved' });
+    turn.record({ kind: 'groupRemoved' });
     for (const timer of ['join', 'sync', 'sessions']) turn.stopTimer(timer);
     soft.classic = new ClassicGroup(state.groupId);
   }
@@ -65,10 +65,10 @@ export function defineGroup(limits: GroupLimits, mailbox: GroupMailbox): GroupDe
     },
 
     handlers: {
-      join: (state, request, turn, soft) => join(contextOf(soft, turn), groupExists(state), request) ?? PARKED,
+      join: (state, request, turn, soft) => join(contextOf(soft, turn), state.exists, request) ?? PARKED,
 
       sync(state, request, turn, soft) {
-        if (!groupExists(state)) return syncError(ErrorCode.UNKNOWN_MEMBER_ID);
+        if (!state.exists) return syncError(ErrorCode.UNKNOWN_MEMBER_ID);
         return sync(contextOf(soft, turn), request) ?? PARKED;
       },
 
@@ -82,7 +82,7 @@ export function defineGroup(limits: GroupLimits, mailbox: GroupMailbox): GroupDe
       deleteOffsets: (state, request, turn, soft) => deleteOffsets(contextOf(soft, turn), state, request),
 
       deleteGroup(state, _message, turn, soft) {
-        if (!groupExists(state)) return ErrorCode.GROUP_ID_NOT_FOUND;
+        if (!state.exists) return ErrorCode.GROUP_ID_NOT_FOUND;
         if (soft.classic.state !== 'Empty') return ErrorCode.NON_EMPTY_GROUP;
         turn.log('info', 'group deleted', {});
         remove(state, turn, soft);
@@ -90,7 +90,7 @@ export function defineGroup(limits: GroupLimits, mailbox: GroupMailbox): GroupDe
       },
 
       expireOffsets(state, _message, turn, soft) {
-        if (!groupExists(state)) return 0;
+        if (!state.exists) return 0;
         const { classic } = soft;
         let expired = 0;
         const noneLeft = forEachExpiredOffset(
@@ -127,7 +127,7 @@ export function defineGroup(limits: GroupLimits, mailbox: GroupMailbox): GroupDe
 
 /** What DescribeGroups shows: metadata only of a Stable group, whose protocol is settled. */
 function describe(state: GroupState, group: ClassicGroup): GroupDescription {
-  if (!groupExists(state)) return { exists: false, state: 'Dead', protocolType: '', protocolData: '', members: [] };
+  if (!state.exists) return { exists: false, state: 'Dead', protocolType: '', protocolData: '', members: [] };
   const protocolName = group.state === 'Stable' ? group.protocolName : null;
   return {
     exists: true,
@@ -147,6 +147,6 @@ function describe(state: GroupState, group: ClassicGroup): GroupDescription {
 
 /** What ListGroups shows; null when there is no such group. */
 export function summarize(state: GroupState, group: ClassicGroup): GroupSummary | null {
-  if (!groupExists(state)) return null;
+  if (!state.exists) return null;
   return { groupId: state.groupId, protocolType: group.protocolType ?? '', state: group.state, type: 'classic' };
 }

@@ -16,7 +16,7 @@ import type {
   OffsetsReply,
   OffsetsRequest,
 } from './protocol.ts';
-import { type CommittedOffset, type GroupState, groupExists, zeroUuid } from './state.ts';
+import { type CommittedOffset, type GroupState, zeroUuid } from './state.ts';
 
 const nothingRefused: CommitReply['refused'] = [];
 
@@ -57,7 +57,7 @@ function checkCommit(context: ClassicContext, state: GroupState, request: Commit
   const { group } = context;
   const { memberId, groupInstanceId, generationId } = request;
   if (generationId < 0 && group.state === 'Empty') return ErrorCode.NONE;
-  if (!groupExists(state)) {
+  if (!state.exists) {
     return request.apiVersion >= 9 ? ErrorCode.GROUP_ID_NOT_FOUND : ErrorCode.ILLEGAL_GENERATION;
   }
   if (generationId >= 0 || memberId !== '' || groupInstanceId !== null) {
@@ -130,7 +130,7 @@ export function deleteOffsets(
   request: DeleteOffsetsRequest,
 ): DeleteOffsetsReply {
   const { group, turn } = context;
-  if (!groupExists(state)) return { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, topics: [] };
+  if (!state.exists) return { errorCode: ErrorCode.GROUP_ID_NOT_FOUND, topics: [] };
   // What a live group of another protocol type reads cannot be known.
   if (group.state !== 'Empty' && !group.usesConsumerProtocol)
     return { errorCode: ErrorCode.NON_EMPTY_GROUP, topics: [] };

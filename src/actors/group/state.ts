@@ -54,6 +54,8 @@ export type GroupRecord =
 
 export interface GroupState {
   readonly groupId: string;
+  /** From the first record on until the group is removed; deleting its offsets alone does not remove it. */
+  exists: boolean;
   /** Undefined: never had members, or was removed. */
   generation: StoredGeneration | undefined;
   /** By topic, then partition; no topic without partitions. */
@@ -61,18 +63,14 @@ export interface GroupState {
 }
 
 export function emptyGroupState(groupId: string): GroupState {
-  return { groupId, generation: undefined, offsets: new Map() };
-}
-
-/** Whether there is such a group: one without members that only stores offsets counts. */
-export function groupExists(state: GroupState): boolean {
-  return state.generation !== undefined || state.offsets.size > 0;
+  return { groupId, exists: false, generation: undefined, offsets: new Map() };
 }
 
 /** The one place where durable state changes. */
 export function applyGroupRecord(state: GroupState, record: GroupRecord): void {
   switch (record.kind) {
     case 'offsetCommitted': {
+      state.exists = true;
       let partitions = state.offsets.get(record.topic);
       if (partitions === undefined) {
         partitions = new Map();
@@ -87,9 +85,11 @@ export function applyGroupRecord(state: GroupState, record: GroupRecord): void {
       return;
     }
     case 'generationStored':
+      state.exists = true;
       state.generation = record.generation;
       return;
     case 'groupRemoved':
+      state.exists = false;
       state.generation = undefined;
   }
 }

@@ -227,6 +227,22 @@ describe('deleting offsets', () => {
     expect(topics[0]?.partitions[0]?.errorCode).to.equal(ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC);
   });
 
+  it('leaves the group behind, until the next look for what has expired', async () => {
+    world.coordinator.start();
+    world.commit(1);
+    await settle();
+    await remove('a');
+    expect(await world.offsets()).to.deep.equal({});
+    expect(await world.state()).to.equal('Empty');
+    expect(await (await world.restart()).state()).to.equal('Empty');
+    world.coordinator.start();
+    await world.coordinator.loadPartition(0);
+    await world.clock.advance(600_000);
+    expect(await world.state()).to.equal('Dead');
+    expect(world.log().stateOf('g').exists).to.equal(false);
+    world.coordinator.stop();
+  });
+
   it('is refused while a group of another type has members', async () => {
     await world.stableGroup(1, { protocolType: 'consumer' });
     const connect = world.join({ protocolType: 'connect' }, 'c');

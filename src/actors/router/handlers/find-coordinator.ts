@@ -65,7 +65,9 @@ async function findGroup(groupId: string, context: RequestContext, services: Ser
     const broker = brokersOf(view, context.listener).find(({ nodeId }) => nodeId === leaderId);
     if (broker === undefined) return notFound(ErrorCode.COORDINATOR_NOT_AVAILABLE, null);
     const { nodeId, host, port } = broker;
-    return { errorCode: ErrorCode.NONE, errorMessage: null, nodeId, host, port };
+    // What Kafka says of success, in either shape of the response.
+    const errorMessage = context.apiVersion >= severalKeysSince ? '' : 'NONE';
+    return { errorCode: ErrorCode.NONE, errorMessage, nodeId, host, port };
   } catch (fault) {
     groupErrorCode(services, fault, { groupId, message: 'findCoordinator' });
     return notFound(ErrorCode.COORDINATOR_NOT_AVAILABLE, null);

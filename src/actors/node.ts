@@ -7,6 +7,7 @@ import type { BrokerConfig } from '../config.ts';
 import { BrokerConfigs } from './admin/broker-configs.ts';
 import { type Topic, TopicCatalog } from './admin/catalog.ts';
 import { CONSUMER_OFFSETS } from './admin/internal-topics.ts';
+import { removeOrphanLogs } from './admin/orphan-logs.ts';
 import { ProducerIds } from './admin/producer-ids.ts';
 import { parseTopicConfigs, topicConfigValues } from './admin/topic-configs.ts';
 import { TopicAdmin } from './admin/topics.ts';
@@ -313,16 +314,22 @@ export class Node {
       this.#groups.passivate();
     });
     this.#every(config.logRetentionCheckIntervalMs, () => applyRetention(this.services));
+    // Soon for what was deleted while this node was away, then as often as retention for removals that failed.
+    this.#every(
+      SWEEP_MS,
+      () => removeOrphanLogs(this.services).then(() => undefined),
+      config.logRetentionCheckIntervalMs,
+    );
     this.#every(config.producerIdExpirationCheckIntervalMs, () =>
       this.#partitions.askAll('checkpoint', { producerIdleMs: this.services.config.producerIdExpirationMs }),
     );
     logger.log('debug', 'node runs', { nodeId: this.services.view.nodeId, epoch: this.services.view.epoch });
   }
 
-  /** Runs `work` again and again, `periodMs` after the former run has ended. */
-  #every(periodMs: number, work: () => void | Promise<void>): void {
+  /** Runs `work` after `delayMs` and then again and again, `periodMs` after the former run has ended. */
+  #every(delayMs: number, work: () => void | Promise<void>, periodMs = delayMs): void {
     const { clock, logger } = this.#ports;
-    const timer = clock.setTimer(periodMs, async () => {
+    const timer = clock.setTimer(delayMs, async () => {
       this.#timers.delete(timer);
       try {
         await work();

@@ -57,9 +57,10 @@ export class Placement {
   partition(topic: Topic, index: number): PartitionPlace {
     const owner = this.#view.ownerOfPartition(topic.id, index);
     const nodes = this.#replicas(owner, topic.replicationFactor);
-    const leaderEpoch = owner === this.#view.nodeId ? this.#shards.leaderEpoch(partitionKey(topic.id, index)) : -1;
+    const key = partitionKey(topic.id, index);
+    const leaderEpoch = this.#shards.leaderEpoch(key);
     // This node knows of itself whether it has the shard open; of another node only that it should.
-    const closed = owner === -1 || (owner === this.#view.nodeId && leaderEpoch === -1);
+    const closed = owner === -1 || (owner === this.#view.nodeId && this.#shards.of(key) === undefined);
     const errorCode = closed
       ? ErrorCode.LEADER_NOT_AVAILABLE
       : this.#reachable.has(owner)

@@ -1,13 +1,7 @@
 // Nodes for the admin stories: production parts over a shared memory disk, with a clock that the test advances. What a
 // client would send goes straight to the handlers.
 
-import { BrokerConfigs } from '../../../src/actors/admin/broker-configs.ts';
-import { TopicCatalog } from '../../../src/actors/admin/catalog.ts';
-import { ProducerIds } from '../../../src/actors/admin/producer-ids.ts';
-import { parseTopicConfigs, topicConfigValues } from '../../../src/actors/admin/topic-configs.ts';
-import { TopicAdmin } from '../../../src/actors/admin/topics.ts';
-import { bindPartition } from '../../../src/actors/partition/binding.ts';
-import { definePartition } from '../../../src/actors/partition/partition.ts';
+import { Node } from '../../../src/actors/node.ts';
 import {
   NO_RESPONSE,
   type RequestContext,
@@ -15,10 +9,8 @@ import {
   type Services,
 } from '../../../src/actors/router/services.ts';
 import type { Clock, Logger, Random, TimerHandle } from '../../../src/actors/runtime/ports.ts';
-import { ActorKind } from '../../../src/actors/runtime/system.ts';
-import type { PartitionKey } from '../../../src/actors/shard/ports.ts';
-import { parsePartitionKey, Shards } from '../../../src/actors/shard/shards.ts';
-import { type Member, View } from '../../../src/actors/shard/view.ts';
+import { encodeView, VIEW_KEY } from '../../../src/actors/shard/membership.ts';
+import type { Member, ViewValue } from '../../../src/actors/shard/view.ts';
 import { brokerConfigWith } from '../../../src/config.ts';
 import { createMemoryStore, MemoryDisk, type MemoryFaults, type MemoryScheduler } from '../../../src/storage/memory.ts';
 
@@ -76,10 +68,10 @@ export interface LogLine {
 export interface WorldOptions {
   readonly disk?: MemoryDisk;
   readonly nodeId?: number;
-  /** Node ids of the view; the node itself alone unless given. */
+  /** Node ids of a new cluster; the node itself alone unless given. A node on a disk with a cluster joins that. */
   readonly memberIds?: readonly number[];
   readonly config?: Readonly<Record<string, string>>;
-  readonly faults?: MemoryFaults;
+  readonly faults?: Pick<MemoryFaults, 'beforePut' | 'beforeRead'>;
   readonly schedule?: MemoryScheduler;
 }
 
@@ -112,86 +104,38 @@ export function memberOf(nodeId: number): Member {
   };
 }
 
+/** The view of a cluster of these nodes. */
+function viewOf(memberIds: readonly number[]): ViewValue {
+  return { epoch: 1, clusterId: 'A-cluster-of-22-chars-', shardCount: 8, members: memberIds.map(memberOf) };
+}
+
 /** A node that has started, opened its shards and follows the topics. */
 export async function startNode(options: WorldOptions = {}): Promise<World> {
   const { nodeId = 1, memberIds = [nodeId], disk = new MemoryDisk(), faults, schedule } = options;
-  const store = createMemoryStore({ disk, ...(faults && { faults }), ...(schedule && { schedule }) });
+  const self = memberOf(nodeId);
+  if (disk.get(VIEW_KEY) === undefined) disk.set(VIEW_KEY, encodeView(viewOf(memberIds)), 0, disk);
+  // Faults belong to the story, not to the start of the node.
+  let started = false;
+  const store = createMemoryStore({
+    disk,
+    ...(schedule && { schedule }),
+    faults: {
+      beforePut: (key, value) => (started ? (faults?.beforePut?.(key, value) ?? 'ok') : 'ok'),
+      beforeRead: (shard, node) => (started ? (faults?.beforeRead?.(shard, node) ?? 'ok') : 'ok'),
+    },
+  });
   const clock = new ManualClock();
-  const random = seededRandom(nodeId);
   const log: LogLine[] = [];
   const logger: Logger = {
     log: (level, event, fields) => {
       log.push(fields === undefined ? { level, event } : { level, event, fields });
     },
   };
-  const initial = brokerConfigWith({ 'node.id': String(nodeId), ...options.config });
-  const brokerConfigs = new BrokerConfigs(initial, store.metadata, logger);
-  await brokerConfigs.start();
-  const view = new View(nodeId, {
-    epoch: 1,
-    clusterId: 'A-cluster-of-22-chars-',
-    shardCount: 8,
-    members: memberIds.map(memberOf),
-  });
-  const shards = new Shards({
-    storage: store.shards,
-    view,
-    clock,
-    logger,
-    limits: { appendBytesMax: 1_000_000, reopenDelayMs: 100 },
-    onClosed: () => {},
-    onReopened: () => {},
-  });
-  await shards.openOwned();
-  const catalog = new TopicCatalog(
-    store.metadata,
-    (overrides) => topicConfigValues(overrides, brokerConfigs.current),
-    logger,
-  );
-  await catalog.start();
-  brokerConfigs.onChange(() => catalog.refreshValues());
-  const definition = definePartition(
-    { mailboxMessagesMax: 100, passivateAfterMs: 1_000_000, checkpointBatches: 100 },
-    { onCommitted: () => {} },
-  );
-  const exists = (key: PartitionKey): boolean => {
-    const { topicId, index } = parsePartitionKey(key);
-    return index < (catalog.byId(topicId)?.partitionCount ?? 0);
-  };
-  const partitions = new ActorKind(definition, (key) => bindPartition(key as PartitionKey, shards, exists), {
-    clock,
-    random,
-    logger,
-  });
-  const services = {
-    get config() {
-      return brokerConfigs.current;
-    },
-    brokerConfigs,
-    clock,
-    random,
-    logger,
-    view,
-    shards,
-    catalog,
-    topics: new TopicAdmin({
-      store: store.metadata,
-      catalog,
-      clock,
-      random,
-      memberCount: () => view.members.length,
-      config: () => brokerConfigs.current,
-      configsProblem: (overrides) => {
-        const parsed = parseTopicConfigs(overrides, brokerConfigs.current);
-        return 'invalid' in parsed ? parsed.invalid.message : undefined;
-      },
-      valuesOf: (overrides) => topicConfigValues(overrides, brokerConfigs.current),
-    }),
-    producerIds: new ProducerIds(store.metadata),
-    directory: { partition: (key: PartitionKey) => partitions.ref(key) },
-    metadataStore: store.metadata,
-    storage: store.shards,
-  } as unknown as Services;
+  const config = brokerConfigWith({ 'node.id': String(nodeId), 'broker.rack': self.rack!, ...options.config });
+  const ports = { clock, random: seededRandom(nodeId), logger, storage: store.shards, metadataStore: store.metadata };
+  const node = await Node.start(config, self.endpoints, ports);
+  const { services } = node;
+  started = true;
   return {
     services,
     clock,
@@ -207,7 +151,7 @@ export async function startNode(options: WorldOptions = {}): Promise<World> {
         clientHost: '/127.0.0.1',
         connectionId: 1,
         listener,
-        isClosed: () => false,
+        isClosing: () => false,
         trace: undefined,
       };
       const response = await handler(request, context, services);

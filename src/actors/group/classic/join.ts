@@ -16,6 +16,7 @@ export function join(context: ClassicContext, exists: boolean, request: JoinRequ
   const { group, turn } = context;
   // Only a member without an id creates a group: one with an id was a member of something that is gone.
   if (!exists && request.memberId !== '') return joinError(ErrorCode.UNKNOWN_MEMBER_ID, request.memberId);
+  if (!exists) group.stateTimestampMs = BigInt(turn.nowMs);
   const reply = joinGroup(context, request);
   if (!exists) {
     // A group exists from its first join on, even if that was refused; its members are stored once they are settled.

@@ -29,6 +29,9 @@ export interface LocalClient {
   /** Sends a request and waits for its response. @throws Error when the connection is closed instead */
   // biome-ignore lint/suspicious/noExplicitAny: any API's response
   ask(api: AnyApi, version: number, request: any): Promise<any>;
+  /** Sends a frame (without its size) as it is; nobody waits for an answer. */
+  send(frame: Buffer): void;
+  close(): void;
 }
 
 export interface LocalNode {
@@ -84,6 +87,8 @@ function connect(node: Node, reasons: ReadonlyMap<number, string>): LocalClient 
     get closedBy() {
       return closed ? (reasons.get(connection.id) ?? 'closed') : undefined;
     },
+    send: (frame) => connection.receive(frame),
+    close: () => connection.close('client is done'),
     async ask(api, version, request) {
       const id = ++correlationId;
       const chunks = encodeRequestFrame(api, version, id, 'test', request);

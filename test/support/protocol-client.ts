@@ -49,7 +49,8 @@ export class ProtocolClient {
       this.#socket.write(Buffer.concat(chunks));
     });
     const { correlationId, message } = decodeResponseFrame(api, version, frame);
-    if (correlationId !== this.#correlationId) throw new Error(`answer to ${correlationId}, not ${this.#correlationId}`);
+    if (correlationId !== this.#correlationId)
+      throw new Error(`answer to ${correlationId}, not ${this.#correlationId}`);
     return message;
   }
 

@@ -246,6 +246,21 @@ describe('a static member', () => {
     expect(join.value.generationId).to.equal(3);
   });
 
+  it('has as long as before to sync when it restarts in between, and causes no rebalance by having done so', async () => {
+    const stay = { sessionTimeoutMs: 120_000 };
+    for (const [i, memberId] of stable.memberIds.entries())
+      world.join({ memberId, groupInstanceId: `host${i}`, ...stay });
+    await settle();
+    world.sync(leader, 2);
+    await settle();
+    const restarted = world.join({ groupInstanceId: 'host1', ...stay });
+    await settle();
+    expect(restarted.value).to.include({ errorCode: ErrorCode.NONE, generationId: 2 });
+    await world.now('sync', { ...syncRequest(restarted.value.memberId, 2), groupInstanceId: 'host1' });
+    await world.clock.advance(61_000);
+    expect(await world.state()).to.equal('Stable');
+  });
+
   it('restarts after the coordinator has, too', async () => {
     const later = await world.restart();
     const join = later.join({ groupInstanceId: 'host1' });

@@ -298,6 +298,28 @@ describe('a classic group', () => {
       expect((await world.now('sync', { ...request, protocolType: null, protocolName: null })).errorCode).to.equal(0);
     });
 
+    it('is not ended by a timer of an earlier one', async () => {
+      const join = world.join({ memberId: follower, protocols: [{ name: 'range', metadata: subscription('b') }] });
+      await settle();
+      await world.ask('rebalanceTimedOut', { attempt: 1 }).done;
+      await world.ask('initialDelayOver', { attempt: 1, delayMs: 0, remainingMs: 0 }).done;
+      await world.ask('syncTimedOut', { generationId: 1 }).done;
+      expect(join.waits).to.equal(true);
+      expect(await world.state()).to.equal('PreparingRebalance');
+    });
+
+    it('leaves no timer behind when everybody goes before they have synced', async () => {
+      world.join({ memberId: leader });
+      world.join({ memberId: follower });
+      await settle();
+      expect(await world.state()).to.equal('CompletingRebalance');
+      const members = [leader, follower].map((memberId) => ({ memberId, groupInstanceId: null, reason: null }));
+      await world.now('leave', { members });
+      expect(await world.state()).to.equal('Empty');
+      await world.clock.advance(10_000);
+      expect(world.clock.timerCount).to.equal(0);
+    });
+
     it('answers the older of two joins of one member', async () => {
       const older = world.join({ memberId: leader });
       const newer = world.join({ memberId: leader });

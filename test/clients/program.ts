@@ -33,6 +33,8 @@ export interface Client {
   /** The codecs that the client has. */
   readonly codecs: readonly Codec[];
   readonly lacks?: readonly Lack[];
+  /** Brings records into an order, and single ones into a form, that the client can send. */
+  arrange?(records: readonly SentRecord[]): SentRecord[];
   /** Installs and builds what is missing into .cache/. @throws Error that says what is missing and how to get it. */
   setUp(): Promise<Command>;
 }

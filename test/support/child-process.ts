@@ -149,7 +149,7 @@ export class StartedProcess {
   }
 
   #tail(): string {
-    return this.#output.slice(-4096);
+    return this.#output.slice(-2048);
   }
 }
 
@@ -158,7 +158,7 @@ async function within<T>(promise: Promise<T>, timeoutMs: number, what: () => str
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new Error(`${what()} after ${timeoutMs} ms; it printed:\n${of.output().slice(-4096)}`)),
+      () => reject(new Error(`${what()} after ${timeoutMs} ms; it printed:\n${of.output().slice(-2048)}`)),
       timeoutMs,
     );
   });

@@ -135,6 +135,11 @@ export class Connection {
     return this.#closed;
   }
 
+  /** Closed, or to be closed when what is under way is answered. */
+  get closing(): boolean {
+    return this.#closed || this.#draining;
+  }
+
   /** Requests that wait or run. */
   get requests(): number {
     return this.#frames.length + this.#slots.length;
@@ -214,7 +219,8 @@ export class Connection {
       try {
         request ??= this.#environment.dispatch(frame, this);
       } catch (error) {
-        this.close('malformed request', { error });
+        // What was asked before it is still answered; the frame is looked at again when that is done.
+        if (this.#slots.length === 0) this.close('malformed request', { error });
         break;
       }
       if (!this.#mayStart(request)) {
@@ -245,8 +251,9 @@ export class Connection {
     request.run().then(
       (response) => this.#finish(slot, response),
       (error) => {
-        this.#finish(slot, undefined);
+        // Closed first: the answers behind it must not be sent in its place.
         this.close('request failed', { apiKey: request.header.apiKey, apiVersion: request.header.apiVersion, error });
+        this.#finish(slot, undefined);
       },
     );
   }

@@ -44,7 +44,7 @@ export function createDispatch(services: Services, observer?: RequestObserver): 
       clientHost: connection.clientHost,
       connectionId: connection.id,
       listener: connection.listener,
-      isClosed: () => connection.closed,
+      isClosing: () => connection.closing,
       trace: undefined,
     };
     return {

@@ -85,7 +85,7 @@ async function fetchUntilEnough(
     const bytes = fetched.reduce((sum, partition) => sum + partition.bytes, 0);
     const leftMs = deadlineMs - services.clock.monotonicMs();
     const settled = fetched.some(({ response }) => response.errorCode !== 0 || response.divergingEpoch !== undefined);
-    if (settled || bytes >= minBytes || leftMs <= 0 || partitions.length === 0 || context.isClosed()) {
+    if (settled || bytes >= minBytes || leftMs <= 0 || partitions.length === 0 || context.isClosing()) {
       return fetched;
     }
     await advance(fetched, Math.min(leftMs, WAIT_SLICE_MS), services);

@@ -24,6 +24,8 @@ export function bindPartition(
       if (shard === undefined) throw new StorageFault('fenced', `${key} is not owned by this node`);
       if (!exists(key)) throw new StorageFault('fenced', `${key} does not exist`);
       const { log, committer } = shard;
+      // What a crashed predecessor had submitted may still land; a log read before that would be short.
+      await committer.settled(key);
       const generation = committer.generation(key);
       commitEntries = (entries) => committer.submit(key, generation, entries);
       const description = await log.describe(key);

@@ -12,6 +12,7 @@ import type { PartitionKey } from '../shard/ports.ts';
 import { checkLeaderEpoch, endOfEpoch } from './epochs.ts';
 import { judgeSequence } from './producers.ts';
 import type { AppendReply, PartitionProtocol } from './protocol.ts';
+import type { RefusedBatches } from './refused-batches.ts';
 import { applyRecord, type PartitionRecord, type PartitionState } from './state.ts';
 
 /** Soft state: what a restart forgets. */
@@ -19,6 +20,8 @@ export interface PartitionSoft {
   readonly key: PartitionKey;
   /** One above the last durable record. */
   highWatermark: bigint;
+  /** The log start that is durable. */
+  logStartOffset: bigint;
   readonly waiters: Map<number, { readonly replyTo: ReplyTo<boolean>; readonly highWatermark: bigint }>;
 }
 
@@ -43,7 +46,12 @@ export interface LoadedPartition extends PartitionState {
 type PartitionTurn = Turn<PartitionProtocol, PartitionRecord>;
 export type PartitionDefinition = ActorDefinition<PartitionProtocol, LoadedPartition, PartitionSoft, PartitionRecord>;
 
-export function definePartition(limits: PartitionLimits, events: PartitionEvents): PartitionDefinition {
+/** @param refused what the node has refused of producers */
+export function definePartition(
+  limits: PartitionLimits,
+  events: PartitionEvents,
+  refused: RefusedBatches,
+): PartitionDefinition {
   function recordBatch(state: LoadedPartition, turn: PartitionTurn, batch: Buffer): void {
     patchBatch(batch, state.nextOffset, state.leaderEpoch);
     const header = readBatchHeader(batch);
@@ -70,9 +78,10 @@ export function definePartition(limits: PartitionLimits, events: PartitionEvents
     soft: (state) => ({
       key: state.key,
       highWatermark: state.nextOffset,
+      logStartOffset: state.logStartOffset,
       waiters: new Map(),
     }),
-    unordered: new Set(['position', 'epochEnd', 'cancelAwait']),
+    unordered: new Set(['position', 'epochEnd', 'awaitAdvance', 'cancelAwait', 'wakeAll']),
 
     handlers: {
       append(state, { batch, header, logAppendTimeMs }, turn) {
@@ -90,6 +99,11 @@ export function definePartition(limits: PartitionLimits, events: PartitionEvents
           const verdict = judgeSequence(state.producers, header);
           if (verdict.kind === 'duplicate') return reply(ErrorCode.NONE, verdict.baseOffset);
           if (verdict.kind === 'refused') return reply(verdict.errorCode, -1n, verdict.errorMessage);
+          if (!state.producers.has(header.producerId) && refused.precede(state.key, header)) {
+            const message = `producer ${header.producerId} begins with sequence ${header.baseSequence}, an earlier batch was refused`;
+            return reply(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, -1n, message);
+          }
+          refused.taken(state.key, header);
         }
         const baseOffset = state.nextOffset;
         recordBatch(state, turn, batch);
@@ -109,7 +123,7 @@ export function definePartition(limits: PartitionLimits, events: PartitionEvents
       position(state, { fetchOffset, currentLeaderEpoch, lastFetchedEpoch }, _turn, soft) {
         const position = {
           leaderEpoch: state.leaderEpoch,
-          logStartOffset: state.logStartOffset,
+          logStartOffset: soft.logStartOffset,
           highWatermark: soft.highWatermark,
           lastStableOffset: soft.highWatermark,
           logStartEpoch: state.epochs[0]?.epoch ?? -1,
@@ -123,7 +137,7 @@ export function definePartition(limits: PartitionLimits, events: PartitionEvents
             return { ...position, errorCode: ErrorCode.NONE, divergingEpoch: end };
           }
         }
-        const inRange = fetchOffset >= state.logStartOffset && fetchOffset <= soft.highWatermark;
+        const inRange = fetchOffset >= soft.logStartOffset && fetchOffset <= soft.highWatermark;
         return { ...position, errorCode: inRange ? ErrorCode.NONE : ErrorCode.OFFSET_OUT_OF_RANGE };
       },
 
@@ -141,12 +155,23 @@ export function definePartition(limits: PartitionLimits, events: PartitionEvents
         return true;
       },
 
+      wakeAll(_state, _message, turn, soft) {
+        const count = soft.waiters.size;
+        for (const { replyTo } of soft.waiters.values()) turn.reply(replyTo, true);
+        soft.waiters.clear();
+        return count;
+      },
+
       deleteRecords(state, { beforeOffset }, turn, soft) {
         const offset = beforeOffset === -1n ? soft.highWatermark : beforeOffset;
         if (offset < 0n || offset > soft.highWatermark) {
           return { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE, logStartOffset: -1n };
         }
-        if (offset > state.logStartOffset) turn.record({ kind: 'logStartMoved', offset });
+        if (offset > state.logStartOffset) {
+          turn.record({ kind: 'logStartMoved', offset });
+          // The headers of what is deleted told of its producers, whose repeats must still be known after a restart.
+          turn.record({ kind: 'checkpointed' });
+        }
         return { errorCode: ErrorCode.NONE, logStartOffset: state.logStartOffset };
       },
 
@@ -177,7 +202,7 @@ export function definePartition(limits: PartitionLimits, events: PartitionEvents
 
     committed(_state, records, turn, soft) {
       for (const record of records) {
-        if (record.kind === 'logStartMoved' && record.offset > soft.highWatermark) soft.highWatermark = record.offset;
+        if (record.kind === 'logStartMoved' && record.offset > soft.logStartOffset) soft.logStartOffset = record.offset;
         if (record.kind !== 'appended' || record.entry === undefined) continue;
         const { baseOffset, lastOffset, bytes } = record.entry;
         soft.highWatermark = lastOffset + 1n;

@@ -79,6 +79,8 @@ export interface PartitionProtocol {
    */
   awaitAdvance(message: { readonly highWatermark: bigint; readonly waiter: number }): boolean;
   cancelAwait(message: { readonly waiter: number }): boolean;
+  /** Has everybody who waits look again: the node stops. @returns how many there were */
+  wakeAll(message: Nothing): number;
   /** Moves the log start up (DeleteRecords, retention, coordinator snapshots); -1n means to the high watermark. */
   deleteRecords(message: { readonly beforeOffset: bigint }): {
     readonly errorCode: number;

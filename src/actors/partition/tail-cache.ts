@@ -76,7 +76,7 @@ export class TailCache {
 
   /**
    * Like ShardLog.read, from memory.
-   * @returns undefined when the batch that holds `fromOffset` is not here.
+   * @returns undefined when the batch that holds `fromOffset` is not here, be it older or newer than what is.
    */
   read(
     key: PartitionKey,
@@ -89,9 +89,12 @@ export class TailCache {
     if (tail === undefined) return undefined;
     const first = tail.batches[tail.head];
     if (first === undefined || fromOffset < first.baseOffset) return undefined;
+    const from = indexOf(tail, fromOffset);
+    // Batches that landed after their writer had crashed are in the store only.
+    if (from === tail.batches.length) return undefined;
     const result: Uint8Array[] = [];
     let bytes = 0;
-    for (let i = indexOf(tail, fromOffset); i < tail.batches.length; i++) {
+    for (let i = from; i < tail.batches.length; i++) {
       const batch = tail.batches[i] as CachedBatch;
       if (batch.baseOffset >= endOffset) break;
       if (bytes + batch.bytes.length > bytesMax && !(atLeastOne && result.length === 0)) break;

@@ -25,7 +25,9 @@ export class Committer {
   readonly #limits: CommitterLimits;
   readonly #onFailure: (error: unknown) => void;
   #queue: Submission[] = [];
-  #inFlight = false;
+  /** The append under way; empty: none is. */
+  #inFlight: readonly Submission[] = [];
+  #awaitingSettlement: { readonly partition: PartitionKey; readonly resolve: () => void }[] = [];
   #closed: unknown;
   readonly #generations = new Map<PartitionKey, number>();
 
@@ -42,6 +44,17 @@ export class Committer {
   }
 
   /**
+   * Resolves when nothing that was submitted for the partition is queued or under way any more. What its last
+   * incarnation left behind may land until then, so the next one does not load before.
+   */
+  settled(partition: PartitionKey): Promise<void> {
+    if (!this.#isPending(partition)) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#awaitingSettlement.push({ partition, resolve });
+    });
+  }
+
+  /**
    * Queues entries of one partition; they land together.
    * @throws StorageFault as ShardLog.append does; `unavailable` when the generation is an old one.
    */
@@ -54,7 +67,7 @@ export class Committer {
     for (const entry of entries) if (entry.kind === 'batch') bytes += entry.bytes.length;
     return new Promise((resolve, reject) => {
       this.#queue.push({ partition, entries, bytes, resolve, reject });
-      if (!this.#inFlight) this.#appendNext();
+      if (this.#inFlight.length === 0) this.#appendNext();
     });
   }
 
@@ -64,22 +77,24 @@ export class Committer {
     const queue = this.#queue;
     this.#queue = [];
     for (const submission of queue) submission.reject(error);
+    this.#tellSettled();
   }
 
   #appendNext(): void {
     const group = this.#takeGroup();
     if (group.length === 0) return;
-    this.#inFlight = true;
+    this.#inFlight = group;
     const entries = group.length === 1 ? (group[0] as Submission).entries : group.flatMap(({ entries }) => entries);
     this.#log.append(entries).then(
       () => {
-        this.#inFlight = false;
+        this.#inFlight = [];
         // The next group goes first: the store works on it while the replies of this one are written.
         this.#appendNext();
         for (const { resolve } of group) resolve();
+        this.#tellSettled();
       },
       (error) => {
-        this.#inFlight = false;
+        this.#inFlight = [];
         this.#failAll([...group, ...this.#queue], error);
       },
     );
@@ -105,5 +120,18 @@ export class Committer {
     }
     for (const { reject } of submissions) reject(error);
     this.#onFailure(error);
+    this.#tellSettled();
+  }
+
+  #isPending(partition: PartitionKey): boolean {
+    const ofPartition = (submission: Submission): boolean => submission.partition === partition;
+    return this.#inFlight.some(ofPartition) || this.#queue.some(ofPartition);
+  }
+
+  #tellSettled(): void {
+    if (this.#awaitingSettlement.length === 0) return;
+    const waiting = this.#awaitingSettlement;
+    this.#awaitingSettlement = waiting.filter(({ partition }) => this.#isPending(partition));
+    for (const { partition, resolve } of waiting) if (!this.#isPending(partition)) resolve();
   }
 }

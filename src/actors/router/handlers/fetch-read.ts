@@ -128,6 +128,9 @@ async function readOne(
     // Versions below 3 cut a batch that is too large; the client tells by the cut that it must ask for more.
     const needOne = atLeastOne || (magic < 2 && bytesMax > 0);
     const batches = await services.reader.read(key, wanted.fetchOffset, endOffset, Math.max(0, bytesMax), needOne);
+    if (await logStartPassed(key, wanted.fetchOffset, batches[0], services)) {
+      return failed(wanted, key, ErrorCode.OFFSET_OUT_OF_RANGE, limits(position));
+    }
     let records: readonly Uint8Array[] = batches;
     if (magic !== 2 && batches.length > 0) {
       const cut = budget.firstBatchWhole ? Number.MAX_SAFE_INTEGER : bytesMax;
@@ -156,6 +159,22 @@ async function readOne(
 
 function asBatches(chunk: Uint8Array): Buffer[] {
   return splitBatches(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+}
+
+/** Whether records were deleted while they were read: what was read then begins behind a gap. @throws StorageFault, ActorFault */
+async function logStartPassed(
+  key: PartitionKey,
+  fetchOffset: bigint,
+  first: Uint8Array | undefined,
+  services: Services,
+): Promise<boolean> {
+  if (first === undefined) return false;
+  const baseOffset = Buffer.from(first.buffer, first.byteOffset, first.byteLength).readBigInt64BE(0);
+  if (baseOffset <= fetchOffset) return false;
+  const { logStartOffset } = await services.directory
+    .partition(key)
+    .ask('position', { fetchOffset, currentLeaderEpoch: -1, lastFetchedEpoch: -1 });
+  return fetchOffset < logStartOffset;
 }
 
 function limits({ highWatermark, lastStableOffset, logStartOffset }: Position) {

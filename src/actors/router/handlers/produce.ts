@@ -3,7 +3,7 @@
 
 import type { produce } from '../../../protocol/apis/produce.ts';
 import { ErrorCode } from '../../../protocol/errors.ts';
-import { readBatchHeader } from '../../../protocol/records/batch.ts';
+import { type BatchHeader, readBatchHeader } from '../../../protocol/records/batch.ts';
 import { validateProduced } from '../../../protocol/records/validate.ts';
 import type { RequestOf, ResponseOf } from '../../../protocol/schema/define.ts';
 import type { Topic } from '../../admin/catalog.ts';
@@ -104,15 +104,17 @@ function appendPartition(
   // Only the old formats can bring nothing at all.
   if (batch === undefined) return { index, errorCode: ErrorCode.NONE, baseOffset: -1n };
   const logAppendTimeMs = values.messageTimestampType === 'LogAppendTime' ? BigInt(nowMs) : -1n;
+  const header = readBatchHeader(batch);
   const append = services.directory
     .partition(partitionKey(topic.id, index))
-    .ask('append', { batch, header: readBatchHeader(batch), logAppendTimeMs }, context.trace);
-  return settle(index, topic, append, services);
+    .ask('append', { batch, header, logAppendTimeMs }, context.trace);
+  return settle(index, topic, header, append, services);
 }
 
 async function settle(
   index: number,
   topic: Topic,
+  header: BatchHeader,
   append: Promise<AppendReply>,
   services: Services,
 ): Promise<PartitionResponse> {
@@ -122,6 +124,7 @@ async function settle(
     return { index, errorCode, baseOffset, logAppendTimeMs, logStartOffset };
   } catch (fault) {
     const errorCode = errorCodeOf(fault, 'partition');
+    services.refusedBatches.note(partitionKey(topic.id, index), header);
     services.logger.log('warn', 'append failed', { topic: topic.name, partition: index, errorCode, error: fault });
     const message = fault instanceof Error ? fault.message : null;
     if (errorCode !== ErrorCode.NOT_LEADER_OR_FOLLOWER) return refused(index, errorCode, message);

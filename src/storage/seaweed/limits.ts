@@ -7,8 +7,8 @@ export interface SeaweedLimits {
    * broker, which is then sealed and written as one chunk without waiting for the flush interval.
    */
   readonly runBytesMax: number;
-  /** Bytes of one message, above which SeaweedMQ may acknowledge what its readers cannot take. */
-  readonly messageBytesMax: number;
+  /** A single batch may be larger and is then a run of its own; above this it is refused. */
+  readonly batchBytesMax: number;
   /** Bytes that one publish stream sends ahead of the acknowledgements. */
   readonly unackedBytesMax: number;
   /** Bytes sent but not proven, of one shard and of all: they stay in memory to be sent again. */
@@ -20,6 +20,11 @@ export interface SeaweedLimits {
   readonly proofPollMs: number;
   /** … and after so long the run counts as lost and is sent again. */
   readonly proofTimeoutMs: number;
+  /**
+   * Between the proof and the word of it. SeaweedFS does not sync these files: where the journal survives a loss of power,
+   * this is to be longer than the kernel takes to write (35 s), lest both be lost.
+   */
+  readonly settleMs: number;
   /** Deadline of a call; of a publish stream's opening; of its closing, which writes everything to the filer. */
   readonly callTimeoutMs: number;
   readonly closeTimeoutMs: number;
@@ -44,8 +49,11 @@ export interface SeaweedLimits {
   readonly pageRuns: number;
   /** Between two rounds that delete what retention has left. */
   readonly sweepIntervalMs: number;
-  /** An emptied topic's folder goes so long after it was last seen to change: nobody writes to it any more by then. */
-  readonly topicRemovalAgeMs: number;
+  /**
+   * A topic of another owner, or of a broken stream, counts as written to the end so long after it was last seen to change:
+   * until then its newest log file may grow, and its folders stay.
+   */
+  readonly topicSettledMs: number;
 }
 
 const KIB = 1 << 10;
@@ -53,13 +61,14 @@ const MIB = 1 << 20;
 
 export const SEAWEED_LIMITS: SeaweedLimits = {
   runBytesMax: 2 * MIB - 4 * KIB,
-  messageBytesMax: 2 * MIB,
+  batchBytesMax: 64 * MIB,
   unackedBytesMax: 8 * MIB,
   unprovenShardBytesMax: 48 * MIB,
   unprovenBytesMax: 256 * MIB,
   ackTimeoutMs: 15_000,
   proofPollMs: 12_000,
   proofTimeoutMs: 60_000,
+  settleMs: 0,
   callTimeoutMs: 10_000,
   closeTimeoutMs: 30_000,
   idleCloseMs: 60_000,
@@ -74,5 +83,5 @@ export const SEAWEED_LIMITS: SeaweedLimits = {
   pageFiles: 64,
   pageRuns: 8_192,
   sweepIntervalMs: 5_000,
-  topicRemovalAgeMs: 3_600_000,
+  topicSettledMs: 3_600_000,
 };

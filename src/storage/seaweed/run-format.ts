@@ -2,8 +2,8 @@
 // itself what it is, so that every run can be found from the log files alone.
 //
 //   0 magic u32 │ 4 version u8 │ 5 flags u8 │ 6 keyBytes u16 │ 8 position i64 │ 16 baseOffset i64 │ 24 lastOffset i64 │
-//   32 maxTimestampMs i64 │ 40 epoch u32 │ 44 batches u32 │ 48 rawBytes u32 │ 52 storedBytes u32 │ 56 payload crc32c u32 │
-//   60 partition key │ 60+keyBytes header crc32c u32 │ payload: the batches, or a zstd frame of them
+//   32 maxTimestampMs i64 │ 40 epoch u32 │ 44 rawBytes u32 │ 48 storedBytes u32 │ 52 payload crc32c u32 │ 56 partition key │
+//   56+keyBytes header crc32c u32 │ payload: the batches, or a zstd frame of them
 //
 // The header has a CRC of its own: runs are looked for by their headers, without reading the payload.
 
@@ -14,7 +14,7 @@ import { StorageFault } from '../../actors/shard/ports.ts';
 const MAGIC = 0x53475231;
 const VERSION = 1;
 const FLAG_ZSTD = 1;
-const FIXED_BYTES = 60;
+const FIXED_BYTES = 56;
 const CRC_BYTES = 4;
 const KEY_BYTES_MAX = 249 + 12;
 
@@ -27,7 +27,6 @@ export interface RunHeader {
   readonly baseOffset: bigint;
   readonly lastOffset: bigint;
   readonly maxTimestampMs: bigint;
-  readonly batches: number;
   /** Bytes of the batches. */
   readonly rawBytes: number;
   /** Bytes of the payload as it is stored: `rawBytes`, or less when compressed. */
@@ -63,10 +62,9 @@ export function writeRunHeader(
   target.writeBigInt64BE(header.lastOffset, at + 24);
   target.writeBigInt64BE(header.maxTimestampMs, at + 32);
   target.writeUInt32BE(header.epoch, at + 40);
-  target.writeUInt32BE(header.batches, at + 44);
-  target.writeUInt32BE(header.rawBytes, at + 48);
-  target.writeUInt32BE(header.storedBytes, at + 52);
-  target.writeUInt32BE(crc32c(target.subarray(payloadAt, payloadAt + header.storedBytes)), at + 56);
+  target.writeUInt32BE(header.rawBytes, at + 44);
+  target.writeUInt32BE(header.storedBytes, at + 48);
+  target.writeUInt32BE(crc32c(target.subarray(payloadAt, payloadAt + header.storedBytes)), at + 52);
   target.write(header.partition, at + FIXED_BYTES, 'utf8');
   const crcAt = at + FIXED_BYTES + keyBytes;
   target.writeUInt32BE(crc32c(target.subarray(at, crcAt)), crcAt);
@@ -95,11 +93,10 @@ export function readRunHeader(source: Buffer, at: number): RunHeader | 'cut' | u
     baseOffset: source.readBigInt64BE(at + 16),
     lastOffset: source.readBigInt64BE(at + 24),
     maxTimestampMs: source.readBigInt64BE(at + 32),
-    batches: source.readUInt32BE(at + 44),
-    rawBytes: source.readUInt32BE(at + 48),
-    storedBytes: source.readUInt32BE(at + 52),
+    rawBytes: source.readUInt32BE(at + 44),
+    storedBytes: source.readUInt32BE(at + 48),
     compressed: (source.readUInt8(at + 5) & FLAG_ZSTD) !== 0,
-    payloadCrc: source.readUInt32BE(at + 56),
+    payloadCrc: source.readUInt32BE(at + 52),
     headerBytes: FIXED_BYTES + keyBytes + CRC_BYTES,
   };
 }

@@ -74,3 +74,9 @@ export function isLogFile(name: string): boolean {
 function padded(position: number): string {
   return String(position).padStart(4, '0');
 }
+
+/** The folder of a topic's index pages; `topic` may be left out for that of all topics. */
+export function indexDirectory(namespace: string, topic?: string): string {
+  const all = `/sargasso-index/${namespace}`;
+  return topic === undefined ? all : `${all}/${topic}`;
+}

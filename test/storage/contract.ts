@@ -95,6 +95,36 @@ export function describeStorageContract(subject: ContractSubject): void {
         expect((await owner.describe(A)).nextOffset).equal(1n);
       });
 
+      it('decides between an append in flight and the next owner, all or nothing', async () => {
+        for (const bytes of [100, 50_000]) {
+          let next = 0n;
+          for (let round = 0; round < 10; round++) {
+            const old = await store.shards.openShard(1, 0);
+            next = (await old.describe(A)).nextOffset;
+            const appended = faultOf(
+              old.append([batch(A, next, { bytes, seed: round }), batch(B, next, { bytes, seed: round })]),
+            );
+            const owner = await store.shards.openShard(1, 1);
+            const outcome = await appended;
+            const after = await owner.describe(A);
+            expect(outcome).oneOf(['none', 'fenced']);
+            expect(after.nextOffset).equal(outcome === 'none' ? next + 1n : next);
+            expect(await owner.describe(B)).deep.equal(after);
+            await owner.append([batch(A, after.nextOffset, { bytes }), batch(B, after.nextOffset, { bytes })]);
+            expect(baseOffsets(await owner.read(B, 0n, END, MANY, true)).length).equal(Number(after.nextOffset) + 1);
+          }
+        }
+      });
+
+      it('refuses a second append while one is in flight', async () => {
+        const log = await store.shards.openShard(1, 0);
+        const first = log.append([batch(A, 0n)]);
+        expect(await faultOf(log.append([batch(A, 1n)]))).equal('InvariantBroken');
+        await first;
+        await log.append([batch(A, 1n)]);
+        expect((await log.describe(A)).nextOffset).equal(2n);
+      });
+
       it('closes after the append in flight, and is of no use then', async () => {
         const log = await store.shards.openShard(1, 0);
         const appended = log.append([batch(A, 0n)]);
@@ -219,6 +249,49 @@ export function describeStorageContract(subject: ContractSubject): void {
         await reopen();
         expect(await observed(await store.shards.openShard(0, 0), A)).deep.equal(before);
       });
+    });
+
+    it('gives readers whole batches without a gap while it appends, settles and deletes', async function () {
+      this.timeout(60_000);
+      const log = await store.shards.openShard(0, 0);
+      let appending = true;
+      const writer = async (): Promise<void> => {
+        for (let offset = 0n; offset < 600n; offset++) {
+          const bytes = [100, 3000, 20_000][Number(offset % 3n)]!;
+          const entries: LogEntry[] = [batch(A, offset, { bytes, timestampMs: offset })];
+          if (offset % 50n === 49n) entries.push({ kind: 'logStart', partition: A, offset: offset - 30n });
+          await log.append(entries);
+        }
+      };
+      let reads = 0;
+      const reader = async (step: bigint): Promise<void> => {
+        let seed = step;
+        while (appending) {
+          const before = await log.describe(A);
+          seed = (seed * 1103515245n + 12345n) & 0x7fffffffn;
+          const live = before.nextOffset - before.logStartOffset;
+          const from = before.logStartOffset + (live > 0n ? seed % live : 0n);
+          const found = baseOffsets(await log.read(A, from, END, 200_000, true));
+          const start = (await log.describe(A)).logStartOffset;
+          for (const [index, base] of found.entries()) expect(base).equal(found[0]! + BigInt(index));
+          // Unless the log start has passed it meanwhile, what was asked for comes first.
+          if (found.length > 0 && start <= from) expect(found[0]).equal(from);
+          const byTime = await log.firstBatchAtOrAfter(A, from);
+          const passed = (await log.describe(A)).logStartOffset > from;
+          if (live > 0n && !passed) expect(byTime).equal(from);
+          const latest = await log.batchOfMaxTimestamp(A);
+          if (live > 0n) expect(latest! >= before.nextOffset - 1n, `latest ${latest}`).equal(true);
+          for (const header of await headersOf(log, A, from)) expect(Buffer.from(header).readInt8(16)).equal(2);
+          reads += 1;
+          // What is in memory is read without the event loop; the writer needs it.
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      };
+      const written = writer().finally(() => {
+        appending = false;
+      });
+      await Promise.all([written, reader(1n), reader(2n), reader(3n)]);
+      expect(reads).at.least(3);
     });
 
     describe('the log start', () => {

@@ -3,14 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EmbeddedStore, openEmbeddedStore } from '../../src/storage/embedded/store.ts';
 import { describeStorageContract } from './contract.ts';
+import { SMALL_LIMITS } from './workload.ts';
 
-for (const durability of ['fsync', 'os'] as const) {
+// With its true limits, and with small ones, at which everything rolls, switches and settles all the time.
+for (const [durability, limits] of [
+  ['fsync', {}],
+  ['os', {}],
+  ['fsync', SMALL_LIMITS],
+  ['os', SMALL_LIMITS],
+] as const) {
   let dataDir = '';
   describeStorageContract({
-    name: `embedded, ${durability}`,
+    name: `embedded, ${durability}, ${limits === SMALL_LIMITS ? 'small' : 'true'} limits`,
     async open(fresh) {
       if (fresh) dataDir = await mkdtemp(join(tmpdir(), 'sargasso-storage-'));
-      return openEmbeddedStore({ dataDir, durability, logger: { log() {} } });
+      return openEmbeddedStore({ dataDir, durability, logger: { log() {} }, limits });
     },
     close: (store) => (store as EmbeddedStore).close(),
   });

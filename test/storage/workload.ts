@@ -13,12 +13,12 @@ const BYTES = [61, 200, 3000, 9000, 20_000, 70_000];
 export const SMALL_LIMITS: Partial<EmbeddedLimits> = {
   journalBytesMax: 512 << 10,
   journalBytesReserved: 32 << 10,
-  directBytesMin: 16 << 10,
+  directBytesMin: { fsync: 16 << 10, os: 16 << 10 },
   inlineBytesMax: 64 << 10,
   segmentBytesMax: 256 << 10,
   runBytesMax: 16 << 10,
   spanRunsMax: 8,
-  pendingRunsMax: 200,
+  pendingRunsMax: 100,
   pendingBytesMax: 1 << 20,
   openFilesMax: 8,
 };

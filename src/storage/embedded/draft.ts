@@ -42,10 +42,12 @@ interface Sketch {
 export class Drafter {
   private readonly volume: Volume;
   private readonly limits: EmbeddedLimits;
+  private readonly directBytesMin: number;
 
-  constructor(volume: Volume, limits: EmbeddedLimits) {
+  constructor(volume: Volume, limits: EmbeddedLimits, durability: 'fsync' | 'os') {
     this.volume = volume;
     this.limits = limits;
+    this.directBytesMin = limits.directBytesMin[durability];
   }
 
   /** @throws InvariantBroken for offsets that overlap; the error of open(2) when a segment file cannot be made */
@@ -145,7 +147,7 @@ export class Drafter {
     sketch.drawn = sketch.batches.length;
     let bytes = 0;
     for (const batch of batches) bytes += batch.bytes.length;
-    const direct = bytes >= this.limits.directBytesMin || draft.bytes + bytes > this.limits.inlineBytesMax;
+    const direct = bytes >= this.directBytesMin || draft.bytes + bytes > this.limits.inlineBytesMax;
     let reservation: Reservation | undefined;
     if (direct) {
       reservation = this.volume.reserve(sketch.log, bytes);

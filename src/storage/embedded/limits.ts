@@ -6,8 +6,11 @@ export interface EmbeddedLimits {
   readonly journalBytesMax: number;
   /** The end of a journal file that only log starts, removals and openings may use, so that a full disk can be freed. */
   readonly journalBytesReserved: number;
-  /** Batches of one partition in one append go to its segment file at once from this size on, else into the journal. */
-  readonly directBytesMin: number;
+  /**
+   * Batches of one partition in one append go to its segment file at once from this size on, else into the journal and
+   * to the segment file when that is settled. With `fsync` every file written costs a sync, with `os` next to nothing.
+   */
+  readonly directBytesMin: Readonly<Record<'fsync' | 'os', number>>;
   /** Bytes that one append puts into the journal; what is above goes to segment files whatever its size. */
   readonly inlineBytesMax: number;
   /** A segment file is left for a new one at this size: the unit in which retention gives space back. */
@@ -16,7 +19,7 @@ export interface EmbeddedLimits {
   readonly runBytesMax: number;
   /** Index rows under one entry of the sparse in-memory index. */
   readonly spanRunsMax: number;
-  /** Runs that wait for settlement, and bytes they have in segment files, before a settlement starts early. */
+  /** Runs that wait for settlement in segment files, and their bytes, before a settlement starts early. */
   readonly pendingRunsMax: number;
   readonly pendingBytesMax: number;
   /** Segment files held open. */
@@ -30,12 +33,12 @@ const MIB = 1 << 20;
 export const EMBEDDED_LIMITS: EmbeddedLimits = {
   journalBytesMax: 16 * MIB,
   journalBytesReserved: MIB,
-  directBytesMin: 32 << 10,
+  directBytesMin: { fsync: 32 << 10, os: 8 << 10 },
   inlineBytesMax: 2 * MIB,
   segmentBytesMax: 128 * MIB,
   runBytesMax: 128 << 10,
   spanRunsMax: 256,
-  pendingRunsMax: 20_000,
+  pendingRunsMax: 8192,
   pendingBytesMax: 512 * MIB,
   openFilesMax: 256,
   removedRowsMax: 10_000,

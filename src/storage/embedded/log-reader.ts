@@ -137,18 +137,28 @@ export class LogReader {
   }
 
   async firstBatchAtOrAfter(log: PartitionLog, timestampMs: bigint): Promise<bigint | undefined> {
-    const start = log.logStartOffset;
-    for (const [number, span] of [...log.spans].entries()) {
-      if (span.maxTimestampMs < timestampMs) continue;
-      const found = await this.firstIn(this.runsOfSpan(log, number), start, timestampMs);
+    // While runs are fetched the log goes on: spans by offset, not by number, and what is pending now stays the end.
+    const pending = log.pending.slice();
+    const end = pending[0]?.baseOffset;
+    let above = -1n;
+    for (;;) {
+      const number = log.spans.findIndex((one) => one.baseOffset > above && one.maxTimestampMs >= timestampMs);
+      const span = log.spans[number];
+      if (span === undefined || (end !== undefined && span.baseOffset >= end)) break;
+      const runs = this.runsOfSpan(log, number).filter((run) => end === undefined || run.baseOffset < end);
+      const found = await this.firstIn(log, runs, timestampMs);
       if (found !== undefined) return found;
+      above = span.baseOffset;
     }
-    return this.firstIn(log.pending.slice(), start, timestampMs);
+    return this.firstIn(log, pending, timestampMs);
   }
 
-  private async firstIn(runs: readonly Run[], start: bigint, timestampMs: bigint): Promise<bigint | undefined> {
+  private async firstIn(log: PartitionLog, runs: readonly Run[], timestampMs: bigint): Promise<bigint | undefined> {
     for (const run of runs) {
-      if (run.maxTimestampMs < timestampMs) continue;
+      // Between two runs the log start may have passed the next one, or the log may be gone, and its file with it.
+      const start = log.logStartOffset;
+      if (log.removed) return undefined;
+      if (run.maxTimestampMs < timestampMs || run.lastOffset < start) continue;
       if (run.batches === 1) return run.baseOffset;
       for (const { buffer, batch } of await this.batchesOf(run)) {
         if (batch.lastOffset >= start && maxTimestampAt(buffer, batch.at) >= timestampMs) return batch.baseOffset;
@@ -158,21 +168,35 @@ export class LogReader {
   }
 
   async batchOfMaxTimestamp(log: PartitionLog): Promise<bigint | undefined> {
+    for (;;) {
+      const largest = await this.largestTimestamp(log);
+      if (largest < 0n) return undefined;
+      const found = await this.firstBatchAtOrAfter(log, largest);
+      // Otherwise the log start has passed it meanwhile.
+      if (found !== undefined || log.removed) return found;
+    }
+  }
+
+  private async largestTimestamp(log: PartitionLog): Promise<bigint> {
     let largest = -1n;
     const note = (timestampMs: bigint): void => {
       if (timestampMs > largest) largest = timestampMs;
     };
     // Where the log start cuts a span or a run, what lies below it does not count.
-    const cut = this.runsFrom(log, log.logStartOffset, 1)[0];
-    if (cut !== undefined && cut.batches > 1 && cut.baseOffset < log.logStartOffset) {
+    const start = log.logStartOffset;
+    const cut = this.runsFrom(log, start, 1)[0];
+    if (cut !== undefined && cut.batches > 1 && cut.baseOffset < start) {
       for (const { buffer, batch } of await this.batchesOf(cut)) {
-        if (batch.lastOffset >= log.logStartOffset) note(maxTimestampAt(buffer, batch.at));
+        if (batch.lastOffset >= start) note(maxTimestampAt(buffer, batch.at));
       }
     } else if (cut !== undefined) note(cut.maxTimestampMs);
-    if (log.spans.length > 0) for (const run of this.runsOfSpan(log, 0).slice(1)) note(run.maxTimestampMs);
+    const above = cut?.baseOffset ?? -1n;
+    if (log.spans.length > 0) {
+      for (const run of this.runsOfSpan(log, 0)) if (run.baseOffset > above) note(run.maxTimestampMs);
+    }
     for (const span of log.spans.slice(1)) note(span.maxTimestampMs);
-    for (const run of log.pending) if (run !== cut) note(run.maxTimestampMs);
-    return largest < 0n ? undefined : this.firstBatchAtOrAfter(log, largest);
+    for (const run of log.pending) if (run.baseOffset > above) note(run.maxTimestampMs);
+    return largest;
   }
 
   async offsetToKeep(log: PartitionLog, bytes: number): Promise<bigint> {

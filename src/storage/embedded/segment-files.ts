@@ -146,16 +146,15 @@ export class SegmentFiles {
     const opened = this.open.get(file);
     if (opened !== undefined) {
       this.open.delete(file);
-      if (opened.uses === 0) fs.closeSync(opened.fd);
       // A read in progress keeps its descriptor; the space comes back when that is closed.
-      else this.closeWhenIdle(opened);
+      this.closeWhenIdle(opened);
     }
     this.unnamed.delete(file);
     await fs.promises.rm(this.path(file), { force: true });
   }
 
   close(): void {
-    for (const opened of this.open.values()) fs.closeSync(opened.fd);
+    for (const opened of this.open.values()) this.closeWhenIdle(opened);
     this.open.clear();
   }
 

@@ -154,7 +154,7 @@ async function open(options: EmbeddedStoreOptions, release: () => Promise<void>)
   volume.endReplay();
 
   const reader = new LogReader(index, files);
-  const drafter = new Drafter(volume, limits);
+  const drafter = new Drafter(volume, limits, durability);
   const settlement = new Settlement({ volume, journal, index, files, limits, logger });
   const queue = new CommitQueue({ journal, files, volume, drafter, reader, settlement, durability });
   settlement.onEnd(() => queue.resume());

@@ -140,8 +140,8 @@ export class Volume {
         break;
       case 'run':
         item.log.addRun(item.run);
-        this.pendingRuns += 1;
         if (item.run.memory === undefined) {
+          this.pendingRuns += 1;
           this.pendingBytes += item.run.bytes;
           this.nextFile = Math.max(this.nextFile, item.run.file + 1);
         }

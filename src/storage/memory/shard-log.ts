@@ -1,6 +1,7 @@
 // One opening of a shard on a memory disk. Owns its epoch and decides, at the moment an operation takes effect, whether
 // it is still the latest opening.
 
+import { InvariantBroken } from '../../actors/runtime/errors.ts';
 import type { LogDescription, LogEntry, PartitionKey, ShardLog } from '../../actors/shard/ports.ts';
 import { StorageFault } from '../../actors/shard/ports.ts';
 import { type MemoryStoreContext, writeUnder } from '../memory.ts';
@@ -15,6 +16,7 @@ export class MemoryShardLog implements ShardLog {
   private readonly context: MemoryStoreContext;
   private readonly opening: number;
   private inFlight: Promise<unknown> = Promise.resolve();
+  private appending = false;
   private closed = false;
 
   constructor(options: { context: MemoryStoreContext; shard: number; node: number; epoch: number; opening: number }) {
@@ -26,12 +28,18 @@ export class MemoryShardLog implements ShardLog {
   }
 
   append(entries: readonly LogEntry[]): Promise<void> {
+    if (this.appending)
+      return Promise.reject(new InvariantBroken(`shard ${this.shard}: an append is in flight already`));
     const outcome = this.context.faults.beforeAppend?.(this.shard, entries, this.node) ?? 'ok';
+    this.appending = true;
     const appended = this.context.complete('append', true, () => {
       this.requireCurrent();
       writeUnder(outcome, () => this.context.disk.apply(this.shard, entries));
     });
-    this.inFlight = Promise.allSettled([this.inFlight, appended]);
+    const landed = (): void => {
+      this.appending = false;
+    };
+    this.inFlight = appended.then(landed, landed);
     return appended;
   }
 

@@ -17,6 +17,7 @@ import { createGroups, type GroupCoordinator, type GroupKind } from './group/coo
 import { bindPartition } from './partition/binding.ts';
 import { PartitionCoordinatorLog } from './partition/coordinator-log.ts';
 import { definePartition } from './partition/partition.ts';
+import { ReadAhead } from './partition/read-ahead.ts';
 import { LogReader } from './partition/reader.ts';
 import { RefusedBatches } from './partition/refused-batches.ts';
 import { applyRetention } from './partition/retention.ts';
@@ -63,6 +64,7 @@ export class Node {
   readonly #groups: GroupKind;
   readonly #coordinator: GroupCoordinator;
   readonly #cache: TailCache;
+  readonly #ahead: ReadAhead;
   readonly #connections = new Map<number, Connection>();
   readonly #memory: RequestMemory;
   readonly #dispatch;
@@ -81,6 +83,7 @@ export class Node {
     this.#groups = parts.groups;
     this.#coordinator = parts.coordinator;
     this.#cache = parts.cache;
+    this.#ahead = parts.ahead;
     this.#self = parts.self;
     this.#memory = new RequestMemory(services.config.queuedMaxRequestBytes);
     this.#dispatch = createDispatch(services, ports.observer);
@@ -131,9 +134,10 @@ export class Node {
     await shards.openOwned();
 
     const cache = new TailCache(initialConfig.tailCacheBytes);
+    const ahead = new ReadAhead(initialConfig.readAheadBytes);
     const refusedBatches = new RefusedBatches();
     const partitions = partitionsOf(initialConfig, ports, shards, catalog, cache, refusedBatches);
-    const reader = new LogReader(shards, cache);
+    const reader = new LogReader(shards, cache, ahead);
     // A coordinator's log is in the shard that makes this node the coordinator: it never looks for it elsewhere.
     const ownPartitions = { partition: (key: PartitionKey) => partitions.ref(key) };
     const { groups, coordinator } = createGroups({
@@ -184,7 +188,7 @@ export class Node {
       metadataStore,
       storage,
     };
-    node = new Node(services, ports, { self, partitions, groups, coordinator, cache });
+    node = new Node(services, ports, { self, partitions, groups, coordinator, cache, ahead });
     ports.mailbox?.serve(createRemoteHandler({ partitions, groups, coordinator, reader, shards }));
     node.#run();
     return node;
@@ -249,6 +253,7 @@ export class Node {
     const inShard = (key: string): boolean => this.#shardOf(key as PartitionKey) === shard;
     this.#partitions.stopAll(error, inShard);
     this.#cache.dropAll(inShard);
+    this.#ahead.dropAll(inShard);
     for (const index of this.#coordinatorPartitions((key) => this.#shardOf(key) === shard)) {
       this.#coordinator.unloadPartition(index);
     }
@@ -368,6 +373,7 @@ interface Parts {
   readonly coordinator: GroupCoordinator;
   readonly partitions: ReturnType<typeof partitionsOf>;
   readonly cache: TailCache;
+  readonly ahead: ReadAhead;
 }
 
 function newCluster(config: BrokerConfig): NewCluster {

@@ -5,7 +5,7 @@ import type { Directory } from '../router/services.ts';
 import type { PartitionKey } from '../shard/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { CoordinatorRecord } from './protocol.ts';
-import type { PartitionReader } from './reader.ts';
+import { endOffsetOf, type PartitionReader } from './reader.ts';
 
 /** Bytes that a replay reads at a time. */
 const REPLAY_BYTES = 1 << 20;
@@ -64,13 +64,4 @@ export class PartitionCoordinatorLog {
   #writer() {
     return this.#directory.partition(this.#key);
   }
-}
-
-/** One above the last offset in a buffer of whole batches. */
-function endOffsetOf(batches: Buffer): bigint {
-  let end = 0n;
-  for (let at = 0; at < batches.length; at += 12 + batches.readInt32BE(at + 8)) {
-    end = batches.readBigInt64BE(at) + BigInt(batches.readInt32BE(at + 23)) + 1n;
-  }
-  return end;
 }

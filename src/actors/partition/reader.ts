@@ -4,6 +4,7 @@ import { decodeRecords } from '../../protocol/records/record.ts';
 import type { PartitionKey, ShardLog } from '../shard/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { Shards } from '../shard/shards.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import type { TailCache } from './tail-cache.ts';
 
 /** Which record is looked for by its timestamp. */
@@ -42,10 +43,12 @@ export interface PartitionReader {
 export class LogReader implements PartitionReader {
   readonly #shards: Shards;
   readonly #cache: TailCache;
+  readonly #ahead: ReadAhead;
 
-  constructor(shards: Shards, cache: TailCache) {
+  constructor(shards: Shards, cache: TailCache, ahead: ReadAhead) {
     this.#shards = shards;
     this.#cache = cache;
+    this.#ahead = ahead;
   }
 
   read(
@@ -60,7 +63,27 @@ export class LogReader implements PartitionReader {
     if (cached !== undefined) return cached;
     const shard = this.#shards.of(key);
     if (shard === undefined) return Promise.reject(notOwned(key));
-    return shard.log.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
+    return this.#readStored(shard.log, key, fromOffset, endOffset, bytesMax, atLeastOne);
+  }
+
+  async #readStored(
+    log: ShardLog,
+    key: PartitionKey,
+    fromOffset: bigint,
+    endOffset: bigint,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): Promise<Uint8Array[]> {
+    // A guess that came to nothing (one large batch, a store that was away then) is made good by reading.
+    const ahead = await this.#ahead.take(key, fromOffset, bytesMax)?.catch(() => []);
+    const found = ahead !== undefined && ahead.length > 0;
+    const chunks = found ? ahead : await log.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
+    const next = chunks.length === 0 ? endOffset : endOffsetOf(chunks.at(-1) as Uint8Array);
+    // Only what is worth a second read: a reader at the end of the log is served from memory.
+    if (next < endOffset && !this.#cache.has(key, next)) {
+      this.#ahead.begin(key, next, bytesMax, () => log.read(key, next, endOffset, bytesMax, false));
+    }
+    return chunks;
   }
 
   async offsetByTimestamp(key: PartitionKey, query: TimestampQuery): Promise<FoundRecord | undefined> {
@@ -74,10 +97,18 @@ export class LogReader implements PartitionReader {
       const found = findIn(batch, query);
       if (found !== undefined) return found;
       // The log may start in the middle of this batch, behind the record that made it a candidate.
-      offset = batch.readBigInt64BE(0) + BigInt(batch.readInt32BE(23)) + 1n;
+      offset = endOffsetOf(chunk);
     }
     return undefined;
   }
+}
+
+/** One above the last offset in a chunk of whole batches. */
+export function endOffsetOf(chunk: Uint8Array): bigint {
+  const batches = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  let last = 0;
+  for (let at = 0; at < batches.length; at += 12 + batches.readInt32BE(at + 8)) last = at;
+  return batches.readBigInt64BE(last) + BigInt(batches.readInt32BE(last + 23)) + 1n;
 }
 
 function firstCandidate(log: ShardLog, key: PartitionKey, { timestamp }: TimestampQuery): Promise<bigint | undefined> {

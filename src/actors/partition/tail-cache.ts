@@ -74,6 +74,13 @@ export class TailCache {
     for (const key of [...this.#tails.keys()]) if (matches(key)) this.drop(key);
   }
 
+  /** Whether a read from this offset would be served. */
+  has(key: PartitionKey, offset: bigint): boolean {
+    const tail = this.#tails.get(key);
+    const first = tail?.batches[tail.head];
+    return first !== undefined && offset >= first.baseOffset;
+  }
+
   /**
    * Like ShardLog.read, from memory.
    * @returns undefined when the batch that holds `fromOffset` is not here, be it older or newer than what is.

@@ -27,6 +27,12 @@ export const storageOptions = {
     meaning:
       'Units of ownership and commit that partitions are spread over. Fixed when the data directory is first used.',
   }),
+  'read.ahead.bytes': long({
+    default: 16777216,
+    min: 0,
+    unit: 'bytes',
+    meaning: 'Memory for what consumers that read a log in order will ask for next. 0: nothing is read ahead.',
+  }),
   'tail.cache.bytes': long({
     default: 67108864,
     min: 0,

@@ -9,6 +9,7 @@ import { EARLIEST, SimConsumer } from './clients/consumer.ts';
 import { SimProducer } from './clients/producer.ts';
 import type { DiskDefect } from './defects.ts';
 import { readWhole } from './final-read.ts';
+import { GroupsRun } from './groups-run.ts';
 import type { HistoryEvent } from './history.ts';
 import type { NodeLog } from './node-host.ts';
 import type { Scenario } from './scenario.ts';
@@ -63,6 +64,9 @@ class Run {
   readonly #partitions = new Map<string, readonly TopicPartition[]>();
   #producers: SimProducer[] = [];
   #consumers: SimConsumer[] = [];
+  #groups: GroupsRun | undefined;
+  /** Consumers, who go on until everything is read. */
+  readonly #readers = new Set<string>();
   /** Everything that clients do, by name: what it waits for must come. */
   readonly #activities = new Map<string, 'running' | 'ended'>();
   #busy = true;
@@ -84,10 +88,11 @@ class Run {
     this.#world.heal();
     await scheduler.advance(AFTERGLOW_MS);
     for (const producer of this.#producers) producer.stop();
-    await this.#ended((name) => !name.startsWith('consumer'));
+    await this.#ended((name) => !this.#readers.has(name));
     await this.#readEverything();
     await this.#catchUp();
     for (const consumer of this.#consumers) consumer.stop();
+    this.#groups?.end();
     await this.#ended(() => true);
   }
 
@@ -136,7 +141,7 @@ class Run {
   }
 
   async #createTopics(): Promise<void> {
-    const admin = new SimAdmin(this.#world.client('admin', { byTopicId: true }));
+    const admin = new SimAdmin(this.#world.client('admin', { newest: true }));
     for (const topic of this.#scenario.topics) {
       const partitions = await this.#complete(`creating ${topic.name}`, admin.createTopic(topic, SETUP_MS));
       if (partitions === undefined) throw new Error(`${topic.name} cannot be created`);
@@ -144,8 +149,8 @@ class Run {
     }
   }
 
-  #client(name: string): ClusterClient {
-    const client = this.#world.client(name);
+  #client(name: string, options: { readonly newest?: boolean } = {}): ClusterClient {
+    const client = this.#world.client(name, options);
     for (const [topic, [first]] of this.#partitions) {
       if (first !== undefined) client.knownTopicIds.set(topic, first.topicId);
     }
@@ -164,7 +169,16 @@ class Run {
       const consumer = new SimConsumer(this.#client(name), options);
       consumer.assign(topics.flatMap((topic) => this.#partitions.get(topic) ?? []).map((each) => [each, EARLIEST]));
       this.#consumers.push(consumer);
+      this.#readers.add(name);
       this.#activity(name, consumer.run());
+    }
+    const groups = new GroupsRun(this.#world, [...this.#partitions.values()].flat(), (name, options) =>
+      this.#client(name, options),
+    );
+    this.#groups = groups;
+    for (const member of this.#scenario.members) {
+      this.#readers.add(member.name);
+      this.#activity(member.name, groups.live(member));
     }
     if (Number.isFinite(deleteRecordsMeanMs)) this.#activity('deleter', this.#deleteRecords(deleteRecordsMeanMs));
     if (Number.isFinite(churnMeanMs)) this.#activity('churner', this.#churnTopics(churnMeanMs));
@@ -193,11 +207,11 @@ class Run {
   async #churnTopics(meanMs: number): Promise<void> {
     const { scheduler } = this.#world;
     const random = this.#world.random.fork('churner');
-    const admin = new SimAdmin(this.#world.client('churner', { byTopicId: true }));
+    const admin = new SimAdmin(this.#world.client('churner', { newest: true }));
     for (let round = 0; this.#busy; round++) {
       const partitions = await admin.createTopic({ name: 'short-lived', partitionCount: random.int(1, 2) }, 20_000);
       if (partitions === undefined) continue;
-      const producer = new SimProducer(this.#world.client(`churn-${round}`, { byTopicId: true }), {
+      const producer = new SimProducer(this.#world.client(`churn-${round}`, { newest: true }), {
         partitions,
         idempotent: true,
         inFlightMax: 3,
@@ -209,7 +223,7 @@ class Run {
         deliveryTimeoutMs: 3_000,
         spoilChance: 0,
       });
-      const consumer = new SimConsumer(this.#world.client(`churn-reader-${round}`, { byTopicId: true }), {
+      const consumer = new SimConsumer(this.#world.client(`churn-reader-${round}`, { newest: true }), {
         maxWaitMs: 200,
         minBytes: 1,
         maxBytes: 10_000,
@@ -246,8 +260,9 @@ class Run {
       this.#consumers.every((consumer) => {
         const positions = consumer.positions();
         return positions.every(([partition, offset]) => offset === ends.get(partitionId(partition)));
-      });
+      }) && this.#groups?.settled(ends) !== false;
     await scheduler.runUntil(scheduler.nowMs + SETTLE_MS, reached);
+    this.#groups?.judge(ends);
     for (const consumer of this.#consumers) {
       for (const [partition, offset] of consumer.positions()) {
         history.add(consumer.client.name, { kind: 'finalPosition', partition: partitionId(partition), offset });

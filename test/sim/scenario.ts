@@ -34,6 +34,23 @@ export interface ConsumerPlan {
   readonly partitionMaxBytes: number;
 }
 
+export interface MemberPlan {
+  readonly name: string;
+  readonly groupId: string;
+  readonly instanceId: string | null;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly commitMs: number;
+  readonly maxWaitMs: number;
+  /** Joins then, ms. */
+  readonly joinMs: number;
+  /** Goes away then and comes back after a while, ms; Infinity: stays. */
+  readonly goMs: number;
+  readonly goes: 'leave' | 'die';
+  readonly awayMs: number;
+}
+
 export interface Scenario {
   readonly seed: number;
   readonly nodes: readonly BrokerConfig[];
@@ -42,6 +59,7 @@ export interface Scenario {
   readonly topics: readonly TopicPlan[];
   readonly producers: readonly ProducerPlan[];
   readonly consumers: readonly ConsumerPlan[];
+  readonly members: readonly MemberPlan[];
   /** Mean time between deletions of records, ms; Infinity: none. */
   readonly deleteRecordsMeanMs: number;
   /** Mean time between the creations of short-lived topics, ms; Infinity: none. */
@@ -62,7 +80,8 @@ export function drawScenario(seed: number, nodeCount = 1): Scenario {
   const names = topics.map(({ name }) => name);
   const producers = Array.from({ length: random.int(1, 3) }, (_, index) => drawProducer(random, index, names));
   const consumers = Array.from({ length: random.int(1, 2) }, (_, index) => drawConsumer(random, index, names));
-  const clients = [...producers, ...consumers].map(({ name }) => name);
+  const members = random.chance(0.6) ? drawMembers(random.fork('members'), busyMs) : [];
+  const clients = [...producers, ...consumers, ...members].map(({ name }) => name);
   const nodes = drawNodes(random, nodeCount);
   return {
     seed,
@@ -72,6 +91,7 @@ export function drawScenario(seed: number, nodeCount = 1): Scenario {
     topics,
     producers,
     consumers,
+    members,
     deleteRecordsMeanMs: random.chance(0.4) ? random.int(500, 3_000) : Number.POSITIVE_INFINITY,
     churnMeanMs: random.chance(0.25) ? random.int(1_000, 4_000) : Number.POSITIVE_INFINITY,
     faults: drawFaults(random.fork('faults'), {
@@ -135,4 +155,23 @@ function drawConsumer(random: SeededRandom, index: number, topics: readonly stri
     // A consumer that wants more than it takes of any partition waits its time out at every fetch, as with Kafka.
     partitionMaxBytes: minBytes > 1 ? 100_000 : random.pick([1, 1_000, 100_000]),
   };
+}
+
+function drawMembers(random: SeededRandom, busyMs: number): MemberPlan[] {
+  const groupCount = random.int(1, 2);
+  const sessionTimeoutMs = random.pick([1_000, 3_000, 6_000]);
+  return Array.from({ length: random.int(1, 5) }, (_, index) => ({
+    name: `member-${index}`,
+    groupId: `group-${index % groupCount}`,
+    instanceId: random.chance(0.25) ? `instance-${index}` : null,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs: random.pick([2_000, 5_000]),
+    heartbeatMs: sessionTimeoutMs / random.pick([3, 10]),
+    commitMs: random.pick([100, 400, 1_500]),
+    maxWaitMs: random.pick([50, 300]),
+    joinMs: random.chance(0.5) ? 0 : random.int(0, busyMs),
+    goMs: random.chance(0.5) ? Number.POSITIVE_INFINITY : random.int(0, busyMs),
+    goes: random.pick(['leave', 'die'] as const),
+    awayMs: random.int(10, 3_000),
+  }));
 }

@@ -61,7 +61,7 @@ export class World {
   }
 
   /** A client with a name of its own; names are what faults go by. */
-  client(name: string, options: { readonly byTopicId?: boolean } = {}): ClusterClient {
+  client(name: string, options: { readonly newest?: boolean } = {}): ClusterClient {
     const client = new ClusterClient(
       name,
       {

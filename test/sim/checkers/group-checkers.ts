@@ -29,18 +29,24 @@ export function commits({ events }: LogView): Violation[] {
   const violations: Violation[] = [];
   const begun = new Map(eventsOf(events, 'commit').map((commit) => [commit.operation, commit]));
   const acknowledged = new Map<string, bigint>();
-  const attempted = new Map<string, Set<bigint>>();
+  /** How many commits of each offset have not been refused, by group and partition. */
+  const attempted = new Map<string, Map<bigint, number>>();
+  const count = ({ group, offsets }: EventOf<'commit'>, change: 1 | -1): void => {
+    for (const [partition, offset] of offsets) {
+      const key = keyOf(group, partition);
+      const counts = attempted.get(key) ?? new Map<bigint, number>();
+      attempted.set(key, counts.set(offset, (counts.get(offset) ?? 0) + change));
+    }
+  };
   const fetches = new Map<number, { group: string; floor: ReadonlyMap<string, bigint> }>();
   for (const event of events) {
     switch (event.kind) {
       case 'commit':
-        for (const [partition, offset] of event.offsets) {
-          const key = keyOf(event.group, partition);
-          attempted.set(key, (attempted.get(key) ?? new Set()).add(offset));
-        }
+        count(event, 1);
         break;
       case 'committed':
         if (event.outcome === 'ok') acknowledge(begun.get(event.operation) as EventOf<'commit'>, acknowledged);
+        else if (event.outcome === 'fail') count(begun.get(event.operation) as EventOf<'commit'>, -1);
         break;
       case 'fetchOffsets':
         fetches.set(event.operation, { group: event.group, floor: new Map(acknowledged) });
@@ -67,7 +73,7 @@ function acknowledge({ group, offsets }: EventOf<'commit'>, acknowledged: Map<st
 function judgeFetched(
   { offsets, index }: EventOf<'offsetsFetched'>,
   begun: { group: string; floor: ReadonlyMap<string, bigint> } | undefined,
-  attempted: ReadonlyMap<string, ReadonlySet<bigint>>,
+  attempted: ReadonlyMap<string, ReadonlyMap<bigint, number>>,
 ): Violation[] {
   if (begun === undefined) return [];
   const violations: Violation[] = [];

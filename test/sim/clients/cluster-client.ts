@@ -75,16 +75,15 @@ export class ClusterClient {
   readonly #leaders = new Map<PartitionId, { readonly nodeId: number; readonly epoch: number }>();
   readonly #stale = new Set<string>();
 
-  /** @param byTopicId speak only versions that name topics by id */
-  constructor(name: string, environment: ClientEnvironment, { byTopicId = false } = {}) {
+  /** @param newest speak the newest version of everything: static members, topics by id */
+  constructor(name: string, environment: ClientEnvironment, { newest = false } = {}) {
     this.name = name;
     this.environment = environment;
     const { random } = environment;
     const age = random.pick(['newest', 'oldest', 'mixed', 'mixed'] as const);
     this.#versions = new Map(
       SPOKEN.map(([api, min, max]) => {
-        const newest = byTopicId || age === 'newest';
-        return [api.key, newest ? max : age === 'oldest' ? min : random.int(min, max)];
+        return [api.key, newest || age === 'newest' ? max : age === 'oldest' ? min : random.int(min, max)];
       }),
     );
   }

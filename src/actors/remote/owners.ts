@@ -3,7 +3,7 @@
 // after a bound it gets the fault, which tells it to look for the leader itself.
 
 import { ActorFault } from '../runtime/errors.ts';
-import type { Clock, TraceContext } from '../runtime/ports.ts';
+import type { Clock, TimerHandle, TraceContext } from '../runtime/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { View } from '../shard/view.ts';
 import { isElsewhere } from './faults.ts';
@@ -34,8 +34,9 @@ export interface OwnedMessage {
 export class Owners {
   readonly #environment: OwnersEnvironment;
   readonly #underWay = new Map<number, Set<(error: Error) => void>>();
-  /** In order of arrival. */
-  readonly #waiting = new Set<() => void>();
+  /** In order of arrival, and woken all together: one that is woken alone would overtake those before it. */
+  #waiting: (() => void)[] = [];
+  #wakeTimer: TimerHandle | undefined;
   /** Messages by key that wait for an owner; later ones to the same actor queue up behind them, so order holds. */
   readonly #blocked = new Map<string, number>();
 
@@ -72,12 +73,12 @@ export class Owners {
     this.#blocked.set(key, (this.#blocked.get(key) ?? 0) + 1);
     try {
       for (;;) {
-        const leftMs = deadlineMs - clock.monotonicMs();
-        await this.#change(Math.max(0, Math.min(leftMs, RETRY_MS)));
+        await this.#change();
+        const late = clock.monotonicMs() >= deadlineMs;
         try {
           return await this.#once(shard, local, message);
         } catch (error) {
-          if (!isElsewhere(error) || leftMs <= 0) throw error;
+          if (!isElsewhere(error) || late) throw error;
         }
       }
     } finally {
@@ -111,7 +112,7 @@ export class Owners {
 
   /** The view has changed, or a shard has been opened here: what waits for it looks again. */
   changed(): void {
-    for (const wake of [...this.#waiting]) wake();
+    this.#wakeAll();
     for (const [nodeId, pending] of this.#underWay) {
       if (this.#environment.view.member(nodeId) !== undefined) continue;
       this.#underWay.delete(nodeId);
@@ -120,16 +121,20 @@ export class Owners {
     }
   }
 
-  #change(waitMs: number): Promise<void> {
+  /** Resolves when something has changed, or when it is time to look anyway. */
+  #change(): Promise<void> {
     const { clock } = this.#environment;
+    this.#wakeTimer ??= clock.setTimer(RETRY_MS, () => this.#wakeAll());
     return new Promise((resolve) => {
-      const wake = (): void => {
-        clock.clearTimer(timer);
-        this.#waiting.delete(wake);
-        resolve();
-      };
-      const timer = clock.setTimer(waitMs, wake);
-      this.#waiting.add(wake);
+      this.#waiting.push(resolve);
     });
+  }
+
+  #wakeAll(): void {
+    if (this.#wakeTimer !== undefined) this.#environment.clock.clearTimer(this.#wakeTimer);
+    this.#wakeTimer = undefined;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 }

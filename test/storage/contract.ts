@@ -471,7 +471,7 @@ export function describeStorageContract(subject: ContractSubject): void {
           log = await store.shards.openShard(7, 0);
           for (const partition of [A, B]) expect(await observed(log, partition)).deep.equal(model.observed(partition));
         }),
-        { numRuns: 60 },
+        { numRuns: 25 },
       );
     });
 

@@ -70,17 +70,20 @@ describe('embedded store on a full disk', () => {
         const dataDir = join(point, 'data');
         const ballast = join(point, 'ballast');
         writeFileSync(ballast, Buffer.alloc(1 << 20));
-        const store = await dirs.open(dataDir, { durability });
-        const log = await store.shards.openShard(0, 0);
+        let store = await dirs.open(dataDir, { durability });
+        let log = await store.shards.openShard(0, 0);
         const end = await fillUp(log, 0n, bytes);
         expect(Number(end)).greaterThan(10);
         expect((await log.describe(A)).nextOffset).equal(end);
         expect((await log.describe(B)).nextOffset).equal(end);
         expect(baseOffsets(await log.read(A, 0n, END, MANY, true)).length).equal(Number(end));
 
-        // Killed on a full disk, it starts again and still has everything.
+        // Started again on the full disk, closed in order or killed, it still has everything.
         const killed = await dirs.open(await dirs.image(dataDir), { durability });
         await expectWhole(killed, end);
+        await store.close();
+        store = await dirs.open(dataDir, { durability });
+        log = await expectWhole(store, end);
 
         // Deleting records needs no space, and gives some back.
         const start = (end * 9n) / 10n;

@@ -1,6 +1,15 @@
 // What the embedded store makes of a directory that its process did not close: torn tails, lost pages, damage.
 
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { partitionKey, type ShardLog, StorageFault } from '../../src/actors/shard/ports.ts';
@@ -34,6 +43,15 @@ async function faultOf(promise: Promise<unknown>): Promise<StorageFault> {
 
 function upTo(count: number): bigint[] {
   return Array.from({ length: count }, (_, index) => BigInt(index));
+}
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // The descriptor that readdir itself had.
+    return '';
+  }
 }
 
 /** The segment file with the largest number. */
@@ -240,6 +258,28 @@ describe('embedded store, recovered', () => {
       const third = await dirs.open(await dirs.image(image), { bootId: 'three' });
       expect((await third.metadata.get('second'))?.value.toString()).equal('2');
     });
+  });
+
+  it('answers a failed journal write as unknown, refuses what would follow, and is right after the next start', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const dataDir = await dirs.make();
+    const store = await dirs.open(dataDir, { durability: 'os' });
+    const log = await store.shards.openShard(0, 0);
+    await fill(log, 0, 3, 300);
+    const journal = join(dataDir, 'journal', '0.journal');
+    const fd = readdirSync('/proc/self/fd').find((one) => linkOf(one) === journal);
+    expect(fd, 'descriptor of the journal').not.equal(undefined);
+    // In the journal's place a descriptor that cannot be written to.
+    closeSync(Number(fd));
+    expect(openSync('/dev/null', 'r')).equal(Number(fd));
+    expect((await faultOf(log.append([batch(A, 3n)]))).code).equal('outcome-unknown');
+    expect((await faultOf(log.append([batch(A, 3n)]))).code).equal('unavailable');
+    expect(baseOffsets(await log.read(A, 0n, END, MANY, true))).deep.equal(upTo(3));
+    expect((await faultOf(store.shards.openShard(0, 0))).code).equal('unavailable');
+    await store.close();
+    const again = await dirs.open(dataDir);
+    expect(await offsets(again)).deep.equal(upTo(3));
+    await fill(await again.shards.openShard(0, 0), 3, 6, 300);
   });
 
   it('keeps the disk use bounded when the log start follows the end', async () => {

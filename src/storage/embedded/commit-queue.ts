@@ -51,7 +51,8 @@ export class CommitQueue {
   private stalled = 0;
   private arena = Buffer.alloc(0);
   private arenaUsed = 0;
-  private failure: StorageFault | undefined;
+  /** Set when the journal failed: nothing can be committed any more. */
+  failure: StorageFault | undefined;
   private busy = 0;
   private idleWaiters: (() => void)[] = [];
 
@@ -158,10 +159,11 @@ export class CommitQueue {
     let at = RECORD_HEAD_BYTES;
     for (const { draft } of group) for (const item of draft.items) at = encodeItem(item, record, at);
     this.writing = true;
-    this.options.journal.write(record, (error) => {
+    const freeing = group.every(({ draft }) => draft.freeing);
+    this.options.journal.write(record, freeing, (error) => {
       this.writing = false;
       if (error === null) this.committed(group);
-      else this.refused(group, error);
+      else this.refused(group, freeing, error);
       if (this.ready.length > 0) this.writeRecord();
     });
   }
@@ -223,7 +225,7 @@ export class CommitQueue {
     }
   }
 
-  private refused(group: readonly Commit[], error: Error): void {
+  private refused(group: readonly Commit[], freeing: boolean, error: Error): void {
     let fault = faultOf(error, 'writing the journal');
     if (!saysFull(error)) {
       // After a failed write or sync nobody knows what is on the disk (a page marked clean may not be written): what
@@ -231,7 +233,11 @@ export class CommitQueue {
       this.failure = new StorageFault('unavailable', `the journal failed: ${error.message}; start again`, error);
       fault = new StorageFault('outcome-unknown', `writing the journal: ${error.message}`, error);
     }
-    for (const commit of group) this.fail(commit, fault);
+    for (const commit of group) {
+      // What frees space is tried again without those that take some: there are blocks kept for it.
+      if (commit.draft.freeing && !freeing && this.failure === undefined) this.ready.push(commit);
+      else this.fail(commit, fault);
+    }
   }
 
   private fail(commit: Commit, error: unknown): void {

@@ -13,8 +13,8 @@ import { StorageFault } from '../../actors/shard/ports.ts';
 const SOCKET_FILE = 'lock';
 const SOCKET_PATH_BYTES_MAX = 100;
 const ATTEMPTS = 5;
-/** The file system knows no sockets (some network and FUSE ones): the abstract socket has to do. */
-const NO_SOCKETS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS', 'EROFS']);
+/** No socket file can be made (some network and FUSE file systems, a full disk): the abstract socket has to do. */
+const NO_SOCKETS = new Set(['ENOSPC', 'EDQUOT', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOSYS', 'EROFS']);
 
 /** Takes the directory. @returns gives it back. @throws StorageFault `unavailable` when another process has it */
 export async function lockDirectory(

@@ -9,18 +9,31 @@
 
 import { setTimeout } from 'node:timers/promises';
 import { type Database, open, type RootDatabase, type TransactionFlags } from 'lmdb';
-import { type PartitionKey, StorageFault } from '../../actors/shard/ports.ts';
+import { StorageFault } from '../../actors/shard/ports.ts';
 import { faultOf } from './faults.ts';
-import { PartitionLog, Run, SegmentFile, type Span } from './partition-log.ts';
+import {
+  decodeFile,
+  decodeMetadata,
+  decodePartition,
+  decodeRun,
+  decodeSpan,
+  encodeFile,
+  encodeMetadata,
+  encodePartition,
+  encodeRun,
+  encodeSpan,
+  idKey,
+  OFFSET_MAX,
+  rowKey,
+  type StoredMetadata,
+} from './index-rows.ts';
+import type { PartitionLog, Run, SegmentFile, Span } from './partition-log.ts';
 
 type Table = Database<Buffer, Buffer>;
 type TextTable = Database<Buffer, string>;
 type Syncable = { sync(done: (error?: Error | null) => void): void };
 
 const MARK_RETRY_MS = 100;
-const ROW_BYTES = 48;
-/** Above every offset: the end of a partition's key range. */
-const OFFSET_MAX = (1n << 63n) - 1n;
 const ABORTABLE_COMMITTED_AT_ONCE = 3 as TransactionFlags;
 
 export interface LoadedIndex {
@@ -31,11 +44,6 @@ export interface LoadedIndex {
   readonly epochs: ReadonlyMap<number, number>;
   /** Removed ones included: their rows are still to be deleted. */
   readonly logs: readonly PartitionLog[];
-}
-
-export interface StoredMetadata {
-  readonly revision: number;
-  readonly value: Buffer;
 }
 
 export class IndexStore {
@@ -88,7 +96,13 @@ export class IndexStore {
    */
   async recover(): Promise<void> {
     await this.sync();
-    await this.commit(() => {});
+    try {
+      this.transact(() => this.state.putSync('marker', Buffer.from(String(this.marker))));
+    } catch (error) {
+      // A full disk must not keep the store from starting: only a start can free it.
+      if (!(error instanceof StorageFault) || error.code !== 'full') throw error;
+    }
+    await this.sync();
   }
 
   /**
@@ -166,11 +180,9 @@ export class IndexStore {
     }
     let nextFile = this.number('nextFile');
     for (const { key, value } of this.files.getRange({})) {
-      const segment = new SegmentFile(key.readUInt32BE(0));
-      segment.end = value.readUIntBE(4, 6);
+      const { id, segment } = decodeFile(key, value);
       nextFile = Math.max(nextFile, segment.file + 1);
-      segment.lastOffset = value.readBigInt64BE(10);
-      logs.get(value.readUInt32BE(0))?.addFile(segment);
+      logs.get(id)?.addFile(segment);
       this.rowsRead += 1;
     }
     for (const { key, value } of this.spans.getRange({})) {
@@ -243,19 +255,11 @@ export class IndexStore {
   }
 
   putSpan(id: number, span: Span): void {
-    const value = Buffer.allocUnsafe(18);
-    value.writeUIntBE(span.bytesBefore, 0, 6);
-    value.writeBigInt64BE(span.maxTimestampMs, 6);
-    value.writeUInt32BE(span.runs, 14);
-    this.spans.putSync(rowKey(id, span.baseOffset), value);
+    this.spans.putSync(rowKey(id, span.baseOffset), encodeSpan(span));
   }
 
   putFile(id: number, segment: SegmentFile): void {
-    const value = Buffer.allocUnsafe(18);
-    value.writeUInt32BE(id, 0);
-    value.writeUIntBE(segment.end, 4, 6);
-    value.writeBigInt64BE(segment.lastOffset, 10);
-    this.files.putSync(idKey(segment.file), value);
+    this.files.putSync(idKey(segment.file), encodeFile(id, segment));
   }
 
   removeFile(file: number): void {
@@ -322,10 +326,7 @@ export class IndexStore {
     if (bytes === undefined) {
       this.metadata.removeSync(key);
     } else {
-      const value = Buffer.allocUnsafe(6 + bytes.length);
-      value.writeUIntBE(revision, 0, 6);
-      value.set(bytes, 6);
-      this.metadata.putSync(key, value);
+      this.metadata.putSync(key, encodeMetadata(revision, bytes));
     }
     return revision;
   }
@@ -346,82 +347,4 @@ function indexFault(error: unknown): Error {
   const text = (error as Error)?.message ?? '';
   if (/Input\/output error/.test(text)) return faultOf(Object.assign(new Error(text), { code: 'ENOSPC' }), 'index');
   return faultOf(error, 'writing the index');
-}
-
-function idKey(id: number): Buffer {
-  const key = Buffer.allocUnsafe(4);
-  key.writeUInt32BE(id, 0);
-  return key;
-}
-
-function rowKey(id: number, offset: bigint): Buffer {
-  const key = Buffer.allocUnsafe(12);
-  key.writeUInt32BE(id, 0);
-  key.writeBigInt64BE(offset, 4);
-  return key;
-}
-
-function encodeRun(run: Run): Buffer {
-  const value = Buffer.allocUnsafe(ROW_BYTES - 8);
-  value.writeBigInt64BE(run.lastOffset, 0);
-  value.writeBigInt64BE(run.maxTimestampMs, 8);
-  value.writeUInt32BE(run.bytes, 16);
-  value.writeUInt32BE(run.batches, 20);
-  value.writeUIntBE(run.bytesBefore, 24, 6);
-  value.writeUInt32BE(run.file, 30);
-  value.writeUIntBE(run.position, 34, 6);
-  return value;
-}
-
-function decodeRun(key: Buffer, value: Buffer): Run {
-  const run = new Run(
-    key.readBigInt64BE(4),
-    value.readBigInt64BE(0),
-    value.readBigInt64BE(8),
-    value.readUInt32BE(16),
-    value.readUInt32BE(20),
-  );
-  run.bytesBefore = value.readUIntBE(24, 6);
-  run.file = value.readUInt32BE(30);
-  run.position = value.readUIntBE(34, 6);
-  return run;
-}
-
-function decodeSpan(key: Buffer, value: Buffer): Span {
-  return {
-    baseOffset: key.readBigInt64BE(4),
-    bytesBefore: value.readUIntBE(0, 6),
-    maxTimestampMs: value.readBigInt64BE(6),
-    runs: value.readUInt32BE(14),
-  };
-}
-
-function encodePartition(log: PartitionLog): Buffer {
-  const key = Buffer.from(log.key);
-  const value = Buffer.allocUnsafe(42 + key.length);
-  value.writeUInt32BE(log.shard, 0);
-  value.writeBigInt64BE(log.logStartOffset, 4);
-  value.writeBigInt64BE(log.nextOffset, 12);
-  value.writeUIntBE(log.bytesTotal, 20, 6);
-  value.writeUIntBE(log.bytesGone, 26, 6);
-  value[32] = log.removed ? 1 : 0;
-  value[33] = log.checkpoint === undefined ? 0 : 1;
-  value.writeBigInt64BE(log.checkpoint?.offset ?? 0n, 34);
-  value.set(key, 42);
-  return value;
-}
-
-function decodePartition(id: number, value: Buffer): PartitionLog {
-  const log = new PartitionLog(id, value.toString('utf8', 42) as PartitionKey, value.readUInt32BE(0));
-  log.logStartOffset = value.readBigInt64BE(4);
-  log.nextOffset = value.readBigInt64BE(12);
-  log.bytesTotal = value.readUIntBE(20, 6);
-  log.bytesGone = value.readUIntBE(26, 6);
-  log.removed = value[32] === 1;
-  if (value[33] === 1) log.checkpoint = { offset: value.readBigInt64BE(34), bytes: undefined };
-  return log;
-}
-
-function decodeMetadata(value: Buffer): StoredMetadata {
-  return { revision: value.readUIntBE(0, 6), value: Buffer.from(value.subarray(6)) };
 }

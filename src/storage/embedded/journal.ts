@@ -10,6 +10,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { StorageFault } from '../../actors/shard/ports.ts';
+import { saysFull } from './faults.ts';
 import { writeAll } from './segment-files.ts';
 
 export const RECORD_HEAD_BYTES = 24;
@@ -125,9 +126,10 @@ export class Journal {
 
   /**
    * Writes a record whose items begin at `RECORD_HEAD_BYTES`; it `fits`. One at a time.
+   * @param freeing it may use the blocks kept for what frees space on a full disk.
    * @param done with an error: the record does not count, unless it has no `code` of a full disk, when it is unknown.
    */
-  write(record: Buffer, done: Done): void {
+  write(record: Buffer, freeing: boolean, done: Done): void {
     const file = this.files[this.current]!;
     const position = this.position;
     record.writeUInt32BE(MAGIC, 0);
@@ -141,24 +143,16 @@ export class Journal {
         this.sequence += 1;
         this.bytesWritten += record.length;
         file.lastSequence = this.sequence;
-        file.allocated = Math.max(file.allocated, this.position);
       }
       done(error);
     };
-    if (this.options.sync) {
-      this.allocate(file, position + record.length, (error) => {
-        if (error !== null) finish(error);
-        else writeAll(file.fd, [record], position, finish);
-      });
-      return;
-    }
-    if (record.length > SYNC_WRITE_BYTES_MAX || this.stalled > 0) {
-      this.stalled = Math.max(0, this.stalled - 1);
-      writeAll(file.fd, [record], position, finish);
-      return;
-    }
-    const error = this.writeNow(file.fd, record, position);
-    finish(error);
+    this.allocate(file, position + record.length, freeing, (error) => {
+      if (error !== null) finish(error);
+      else if (this.options.sync || record.length > SYNC_WRITE_BYTES_MAX || this.stalled > 0) {
+        this.stalled = Math.max(0, this.stalled - 1);
+        writeAll(file.fd, [record], position, finish);
+      } else finish(this.writeNow(file.fd, record, position));
+    });
   }
 
   /** Everything up to `sequence` is settled: its place may be used again. */
@@ -197,13 +191,25 @@ export class Journal {
     return { path, fd, allocated: fs.fstatSync(fd).size, lastSequence: 0 };
   }
 
-  /** Grows the file in steps ahead of the records: overwriting syncs three times as fast as appending (ext4). */
-  private allocate(file: JournalFile, end: number, done: Done): void {
-    if (end <= file.allocated) {
+  /**
+   * Sees that the blocks up to `end` are there and, unless `freeing`, some more for what frees space once the disk is
+   * full. Ahead of the records and in steps: overwriting syncs three times as fast as appending (ext4).
+   */
+  private allocate(file: JournalFile, end: number, freeing: boolean, done: Done): void {
+    const { bytesMax, bytesReserved } = this.options;
+    const needed = freeing ? end : Math.min(bytesMax, end + bytesReserved);
+    if (needed <= file.allocated) {
       done(null);
       return;
     }
-    const target = Math.min(this.options.bytesMax, Math.max(end, file.allocated + EXTENSION_BYTES));
+    this.extend(file, Math.min(bytesMax, Math.max(needed, file.allocated + EXTENSION_BYTES)), (error) => {
+      // Where there is no room for a step there may be for what is needed.
+      if (error !== null && saysFull(error)) this.extend(file, needed, done);
+      else done(error);
+    });
+  }
+
+  private extend(file: JournalFile, target: number, done: Done): void {
     writeAll(file.fd, [Buffer.alloc(target - file.allocated)], file.allocated, (error) => {
       if (error === null) file.allocated = target;
       done(error);

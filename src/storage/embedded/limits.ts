@@ -4,7 +4,7 @@
 export interface EmbeddedLimits {
   /** Bytes of one of the two journal files: bounds the batches held in memory until they are settled, and the replay. */
   readonly journalBytesMax: number;
-  /** The end of a journal file that only log starts, removals and openings may use, so that a full disk can be freed. */
+  /** The end of a journal file, and blocks ahead of its end, for log starts, removals and openings alone: they free. */
   readonly journalBytesReserved: number;
   /**
    * Batches of one partition in one append go to its segment file at once from this size on, else into the journal and
@@ -32,7 +32,7 @@ const MIB = 1 << 20;
 
 export const EMBEDDED_LIMITS: EmbeddedLimits = {
   journalBytesMax: 16 * MIB,
-  journalBytesReserved: MIB,
+  journalBytesReserved: MIB / 2,
   directBytesMin: { fsync: 32 << 10, os: 8 << 10 },
   inlineBytesMax: 2 * MIB,
   segmentBytesMax: 128 * MIB,

@@ -3,6 +3,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { StorageFault } from '../../actors/shard/ports.ts';
+import { saysFull } from './faults.ts';
 
 export interface RunState {
   /** `creating`: nothing was ever acked; `running`: not closed; `clean`: closed with everything settled. */
@@ -17,6 +18,8 @@ export interface RunState {
 }
 
 const FILE = 'sargasso.json';
+/** One sector: written whole or not at all. */
+const STATE_BYTES = 512;
 
 /** Undefined for a new directory. @throws StorageFault `corrupt` for one that this program cannot read */
 export function readRunState(dataDir: string): RunState | undefined {
@@ -43,19 +46,31 @@ export function readRunState(dataDir: string): RunState | undefined {
 /** Replaces the state; it survives a power loss when this returns. */
 export function writeRunState(dataDir: string, state: RunState): void {
   const path = join(dataDir, FILE);
-  const fd = fs.openSync(`${path}.new`, 'w', 0o644);
+  const text = `${JSON.stringify(state).padEnd(STATE_BYTES - 1)}\n`;
   try {
-    fs.writeSync(fd, `${JSON.stringify(state)}\n`);
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
+    write(`${path}.new`, 'w', text);
+    fs.renameSync(`${path}.new`, path);
+  } catch (error) {
+    // On a full disk the sector that is there already is written over: a full store has to start, or nothing frees it.
+    if (!saysFull(error) || !fs.existsSync(path)) throw error;
+    fs.rmSync(`${path}.new`, { force: true });
+    write(path, 'r+', text);
   }
-  fs.renameSync(`${path}.new`, path);
   const directory = fs.openSync(dataDir, 'r');
   try {
     fs.fsyncSync(directory);
   } finally {
     fs.closeSync(directory);
+  }
+}
+
+function write(path: string, flags: string, text: string): void {
+  const fd = fs.openSync(path, flags, 0o644);
+  try {
+    fs.writeSync(fd, text, 0);
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
   }
 }
 

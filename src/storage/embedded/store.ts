@@ -164,7 +164,8 @@ async function open(options: EmbeddedStoreOptions, release: () => Promise<void>)
   const isOpen = (): boolean => closing === undefined;
   const close = async (): Promise<void> => {
     await queue.idle();
-    let settled = true;
+    // A record that may or may not be there is for the next start to find.
+    let settled = queue.failure === undefined;
     try {
       await settlement.finish();
     } catch (error) {

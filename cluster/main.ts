@@ -3,6 +3,7 @@
 // SIGINT drains and stops it.
 
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
 import { Node } from '../src/actors/node.ts';
 import type { LogLevel } from '../src/actors/runtime/ports.ts';
 import { StorageFault } from '../src/actors/shard/ports.ts';
@@ -111,6 +112,11 @@ function fail(code: number, ...lines: string[]): never {
   for (const line of lines) process.stderr.write(`sargasso: ${line}\n`);
   process.exit(code);
 }
+
+// The heap is small (10 to 30 MB) and the garbage is large buffers outside it, whose volume starts a collection every 64 MB.
+// Marked at once such a heap takes 2 ms; marked in steps it costs the consume path half of its CPU (2.0 s against 1.1 s
+// a GB) and the produce path a quarter.
+setFlagsFromString('--no-incremental-marking');
 
 process.on('uncaughtException', (error) => fail(EXIT_FAILED, `internal error: ${error.stack}`));
 process.on('unhandledRejection', (error) =>

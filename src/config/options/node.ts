@@ -34,7 +34,7 @@ export const storageOptions = {
     meaning: 'Memory for what consumers that read a log in order will ask for next. 0: nothing is read ahead.',
   }),
   'tail.cache.bytes': long({
-    default: 67108864,
+    default: 33554432,
     min: 0,
     unit: 'bytes',
     meaning: 'Memory for the newest record batches, so that consumers near the end of a log do not touch the disk.',

@@ -5,6 +5,13 @@ import { type EmbeddedStore, openEmbeddedStore } from '../../src/storage/embedde
 import { describeStorageContract } from './contract.ts';
 import { SMALL_LIMITS } from './workload.ts';
 
+let dataDir = '';
+
+async function discard(): Promise<void> {
+  if (dataDir !== '') await rm(dataDir, { recursive: true });
+  dataDir = '';
+}
+
 // With its true limits, and with small ones, at which everything rolls, switches and settles all the time.
 for (const [durability, limits] of [
   ['fsync', {}],
@@ -12,14 +19,16 @@ for (const [durability, limits] of [
   ['fsync', SMALL_LIMITS],
   ['os', SMALL_LIMITS],
 ] as const) {
-  let dataDir = '';
   describeStorageContract({
     name: `embedded, ${durability}, ${limits === SMALL_LIMITS ? 'small' : 'true'} limits`,
     async open(fresh) {
-      if (fresh) dataDir = await mkdtemp(join(tmpdir(), 'sargasso-storage-'));
+      if (fresh) {
+        await discard();
+        dataDir = await mkdtemp(join(tmpdir(), 'sargasso-storage-'));
+      }
       return openEmbeddedStore({ dataDir, durability, logger: { log() {} }, limits });
     },
     close: (store) => (store as EmbeddedStore).close(),
   });
-  after(() => rm(dataDir, { recursive: true, force: true }));
 }
+after(discard);

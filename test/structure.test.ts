@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, '..');
 const layers = ['src/protocol', 'src/actors', 'src/storage', 'cluster'] as const;
 
 /** Files outside the parts that every one of them may import: the table of options and the list of events. */
-const common = ['src/config', 'src/config.ts', 'src/events.ts'] as const;
+const common = ['src/config', 'src/config.ts', 'src/events', 'src/events.ts'] as const;
 
 /** Get clock, randomness, network and disk as arguments (src/actors/runtime/ports.ts), so that they can be simulated. */
 const simulated = ['src/protocol', 'src/actors'] as const;

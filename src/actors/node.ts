@@ -4,6 +4,7 @@
 //   accept ─▶ Connection ─▶ dispatch ─▶ handler ─▶ directory ─▶ partition / group actors ─▶ shard ─▶ storage
 
 import type { BrokerConfig } from '../config.ts';
+import { type Events, noEvents, noTracer, type Tracer } from '../events.ts';
 import { BrokerConfigs } from './admin/broker-configs.ts';
 import { type Topic, TopicCatalog } from './admin/catalog.ts';
 import { CONSUMER_OFFSETS } from './admin/internal-topics.ts';
@@ -14,6 +15,7 @@ import { TopicAdmin } from './admin/topics.ts';
 import { Connection, type ConnectionPort, RequestMemory } from './connection/connection.ts';
 import { FetchSessions } from './connection/fetch-sessions.ts';
 import { createGroups, type GroupCoordinator, type GroupKind } from './group/coordinator.ts';
+import { NodeInspection } from './inspection.ts';
 import { bindPartition } from './partition/binding.ts';
 import { PartitionCoordinatorLog } from './partition/coordinator-log.ts';
 import { definePartition } from './partition/partition.ts';
@@ -24,10 +26,11 @@ import { applyRetention } from './partition/retention.ts';
 import { TailCache } from './partition/tail-cache.ts';
 import { createDirectory } from './remote/directory.ts';
 import type { Mailbox } from './remote/mailbox.ts';
+import { observedMailbox } from './remote/observed-mailbox.ts';
 import { Owners } from './remote/owners.ts';
 import { OwnedReader } from './remote/reader.ts';
 import { createRemoteHandler } from './remote/serve.ts';
-import { createDispatch, type RequestObserver } from './router/dispatch.ts';
+import { createDispatch } from './router/dispatch.ts';
 import type { Services } from './router/services.ts';
 import { ActorFault } from './runtime/errors.ts';
 import type { Clock, Logger, Random, TimerHandle } from './runtime/ports.ts';
@@ -45,7 +48,9 @@ export interface NodePorts {
   readonly logger: Logger;
   readonly storage: ShardStorage;
   readonly metadataStore: MetadataStore;
-  readonly observer?: RequestObserver;
+  /** Told of what happens; absent: nobody is. */
+  readonly events?: Events;
+  readonly tracer?: Tracer;
   /** The way to the other nodes; absent: this node is alone. */
   readonly mailbox?: Mailbox;
 }
@@ -59,6 +64,7 @@ const HANDOVER_WAIT_MS = 1_000;
 
 export class Node {
   readonly services: Services;
+  readonly inspection: NodeInspection;
   readonly #ports: NodePorts;
   readonly #partitions: ReturnType<typeof partitionsOf>;
   readonly #groups: GroupKind;
@@ -85,8 +91,9 @@ export class Node {
     this.#cache = parts.cache;
     this.#ahead = parts.ahead;
     this.#self = parts.self;
+    this.inspection = new NodeInspection({ ...services, ...parts });
     this.#memory = new RequestMemory(services.config.queuedMaxRequestBytes);
-    this.#dispatch = createDispatch(services, ports.observer);
+    this.#dispatch = createDispatch(services);
   }
 
   /**
@@ -99,7 +106,8 @@ export class Node {
     endpoints: Readonly<Record<string, Endpoint>>,
     ports: NodePorts,
   ): Promise<Node> {
-    const { clock, random, logger, storage, metadataStore } = ports;
+    const { clock, random, logger, storage, metadataStore, events = noEvents, tracer = noTracer } = ports;
+    const mailbox = ports.mailbox && observedMailbox(ports.mailbox, { clock, events, tracer });
     const configs = new BrokerConfigs(initialConfig, metadataStore, logger);
     await configs.start();
     const self: Member = { nodeId: initialConfig.nodeId, endpoints, rack: initialConfig.brokerRack ?? null };
@@ -113,7 +121,7 @@ export class Node {
     configs.onChange(() => catalog.refreshValues());
 
     let node: Node | undefined;
-    const owners = new Owners({ clock, view, mailbox: ports.mailbox, handoverWaitMs: HANDOVER_WAIT_MS });
+    const owners = new Owners({ clock, view, mailbox, handoverWaitMs: HANDOVER_WAIT_MS });
     const epochs =
       ports.mailbox === undefined ? undefined : new ShardEpochs(metadataStore, logger, () => owners.changed());
     await epochs?.start();
@@ -122,6 +130,8 @@ export class Node {
       view,
       clock,
       logger,
+      events,
+      tracer,
       limits: { appendBytesMax: initialConfig.shardAppendBytesMax, reopenDelayMs: SHARD_REOPEN_DELAY_MS },
       onClosed: (shard, error) => {
         if (node !== undefined) node.#shardClosed(shard, error);
@@ -137,13 +147,15 @@ export class Node {
     const ahead = new ReadAhead(initialConfig.readAheadBytes);
     const refusedBatches = new RefusedBatches();
     const partitions = partitionsOf(initialConfig, ports, shards, catalog, cache, refusedBatches);
-    const reader = new LogReader(shards, cache, ahead);
+    const reader = new LogReader(shards, cache, ahead, events);
     // A coordinator's log is in the shard that makes this node the coordinator: it never looks for it elsewhere.
     const ownPartitions = { partition: (key: PartitionKey) => partitions.ref(key) };
     const { groups, coordinator } = createGroups({
       clock,
       random,
       logger,
+      events,
+      tracer,
       config: initialConfig,
       partitionCount: () => catalog.byName(CONSUMER_OFFSETS)?.partitionCount ?? 0,
       log: (index) => {
@@ -174,6 +186,8 @@ export class Node {
       clock,
       random,
       logger,
+      events,
+      tracer,
       view,
       shards,
       catalog,
@@ -189,17 +203,18 @@ export class Node {
       storage,
     };
     node = new Node(services, ports, { self, partitions, groups, coordinator, cache, ahead });
-    ports.mailbox?.serve(createRemoteHandler({ partitions, groups, coordinator, reader, shards }));
+    mailbox?.serve(createRemoteHandler({ partitions, groups, coordinator, reader, shards }));
     node.#run();
     return node;
   }
 
   /** Takes a new client connection. @param clientHost as Kafka prints it: `/127.0.0.1` */
   accept(port: ConnectionPort, listener: string, clientHost: string): Connection {
-    const { config, clock, logger } = this.services;
+    const { config, clock, logger, events } = this.services;
     const connection = new Connection(++this.#lastConnectionId, listener, clientHost, port, {
       clock,
       logger,
+      events,
       dispatch: this.#dispatch,
       memory: this.#memory,
       limits: {
@@ -216,6 +231,18 @@ export class Node {
   /** Connections that are open. */
   get connectionCount(): number {
     return this.#connections.size;
+  }
+
+  /** The same by listener. */
+  get connectionsByListener(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { listener } of this.#connections.values()) counts.set(listener, (counts.get(listener) ?? 0) + 1);
+    return counts;
+  }
+
+  /** Bytes of requests that wait or run. */
+  get requestMemoryBytes(): number {
+    return this.#memory.bytes;
   }
 
   /** Requests that wait or run on all connections. */
@@ -382,7 +409,7 @@ function newCluster(config: BrokerConfig): NewCluster {
 
 function partitionsOf(
   config: BrokerConfig,
-  { clock, random, logger }: NodePorts,
+  { clock, random, logger, events = noEvents, tracer }: NodePorts,
   shards: Shards,
   catalog: TopicCatalog,
   cache: TailCache,
@@ -394,7 +421,13 @@ function partitionsOf(
       passivateAfterMs: config.actorPassivateAfterMs,
       checkpointBatches: config.partitionCheckpointBatches,
     },
-    { onCommitted: (key, baseOffset, nextOffset, bytes) => cache.add(key, baseOffset, nextOffset, bytes) },
+    {
+      onCommitted(key, baseOffset, nextOffset, bytes) {
+        cache.add(key, baseOffset, nextOffset, bytes);
+        const topic = catalog.byId(key.slice(0, 22));
+        if (topic !== undefined) events.produced(topic.name, Number(nextOffset - baseOffset), bytes.length);
+      },
+    },
     refusedBatches,
   );
   const exists = (key: PartitionKey): boolean => {
@@ -405,5 +438,7 @@ function partitionsOf(
     clock,
     random,
     logger,
+    events,
+    tracer,
   });
 }

@@ -5,6 +5,7 @@
 //
 //   open ──malformed frame, idle, slow reader, peer gone──▶ closed
 
+import { type Events, noEvents } from '../../events.ts';
 import type { RequestHeader } from '../../protocol/header.ts';
 import type { Clock, Logger, TimerHandle } from '../runtime/ports.ts';
 
@@ -87,6 +88,7 @@ interface Slot {
 export interface ConnectionEnvironment {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly events?: Events;
   readonly dispatch: Dispatch;
   readonly limits: ConnectionLimits;
   readonly memory: RequestMemory;
@@ -129,6 +131,7 @@ export class Connection {
     this.#port = port;
     this.#environment = environment;
     this.#lastActiveMs = environment.clock.monotonicMs();
+    (environment.events ?? noEvents).connectionOpened(listener);
   }
 
   get closed(): boolean {
@@ -205,6 +208,7 @@ export class Connection {
     memory.forget(this);
     const level = fields === undefined ? 'debug' : 'warn';
     logger.log(level, 'connection closed', { connection: this.id, client: this.clientHost, reason, ...fields });
+    (this.#environment.events ?? noEvents).connectionClosed(reason);
     this.#port.close();
     onClosed(this);
   }

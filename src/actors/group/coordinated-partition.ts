@@ -7,7 +7,7 @@
 
 import { lastOffsetOf, readBatchHeader, splitBatches } from '../../protocol/records/batch.ts';
 import { iterateRecords, type LogRecord } from '../../protocol/records/record.ts';
-import type { Clock } from '../runtime/ports.ts';
+import type { Clock, TraceContext } from '../runtime/ports.ts';
 import { CoordinatorFault } from './faults.ts';
 import { snapshotBytesMin, snapshotGrowthFactor } from './limits.ts';
 import { decodeGroupRecord, type EncodedRecord, encodeGroupRecord } from './records.ts';
@@ -18,7 +18,10 @@ export interface CoordinatorLog {
   /** Everything in the log, in order; each buffer holds one or more whole v2 batches. @throws StorageFault */
   replay(): AsyncIterable<Buffer>;
   /** Appends the records as one batch, in the order of the calls. Durable when it resolves. @throws StorageFault, ActorFault */
-  append(records: readonly EncodedRecord[]): Promise<{ readonly baseOffset: bigint; readonly nextOffset: bigint }>;
+  append(
+    records: readonly EncodedRecord[],
+    trace?: TraceContext,
+  ): Promise<{ readonly baseOffset: bigint; readonly nextOffset: bigint }>;
   /** Gives up everything below `offset`. */
   deleteBefore(offset: bigint): Promise<void>;
   /** Size of what the log holds, bytes. */
@@ -132,10 +135,10 @@ export class CoordinatedPartition {
   }
 
   /** Appends records of one group as one batch. */
-  async commit(entry: GroupEntry, records: readonly GroupRecord[]): Promise<void> {
+  async commit(entry: GroupEntry, records: readonly GroupRecord[], trace?: TraceContext): Promise<void> {
     entry.commitsInFlight++;
     try {
-      await this.append(entry.state.groupId, records);
+      await this.append(entry.state.groupId, records, trace);
     } catch (error) {
       entry.dirty = true;
       throw error;
@@ -145,10 +148,11 @@ export class CoordinatedPartition {
   }
 
   /** As `commit`, for a group at rest. The log takes the records before this call returns. */
-  async append(groupId: string, records: readonly GroupRecord[]): Promise<void> {
+  async append(groupId: string, records: readonly GroupRecord[], trace?: TraceContext): Promise<void> {
     const timestampMs = BigInt(this.#clock.nowMs());
     const { nextOffset } = await this.log.append(
       records.map((record) => encodeGroupRecord(groupId, record, timestampMs)),
+      trace,
     );
     if (nextOffset > this.nextOffset) this.nextOffset = nextOffset;
   }

@@ -4,8 +4,9 @@
 // log start moves up, so that whatever reads the topic keeps working.
 
 import type { BrokerConfig } from '../../config.ts';
+import type { Events, Tracer } from '../../events.ts';
 import type { Binding } from '../runtime/define.ts';
-import type { Clock, Logger, Random, TimerHandle } from '../runtime/ports.ts';
+import type { Clock, Logger, Random, TimerHandle, TraceContext } from '../runtime/ports.ts';
 import { ActorKind } from '../runtime/system.ts';
 import { StorageFault } from '../shard/ports.ts';
 import { ClassicGroup } from './classic/classic-group.ts';
@@ -23,6 +24,8 @@ export interface GroupEnvironment {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly events?: Events;
+  readonly tracer?: Tracer;
   readonly config: BrokerConfig;
   /** Partitions of `__consumer_offsets`; 0 as long as that topic does not exist. */
   readonly partitionCount: () => number;
@@ -39,7 +42,7 @@ export function createGroups(environment: GroupEnvironment): {
   readonly groups: GroupKind;
   readonly coordinator: GroupCoordinator;
 } {
-  const { config, clock, random, logger } = environment;
+  const { config, clock, random, logger, events, tracer } = environment;
   const definition = defineGroup(groupLimits(config), {
     mailboxMessagesMax: config.mailboxMessagesMax,
     passivateAfterMs: config.actorPassivateAfterMs,
@@ -48,6 +51,8 @@ export function createGroups(environment: GroupEnvironment): {
     clock,
     random,
     logger,
+    events,
+    tracer,
   });
   const coordinator = new GroupCoordinator(environment, groups);
   return { groups, coordinator };
@@ -124,6 +129,11 @@ export class GroupCoordinator {
   /** Partitions that this node coordinates, loaded or loading. */
   get partitions(): readonly number[] {
     return [...this.#partitions.keys()];
+  }
+
+  /** The same with what is in them, to be looked at and left alone. */
+  look(): Iterable<Pick<CoordinatedPartition, 'index' | 'isLoaded' | 'groups'>> {
+    return this.#partitions.values();
   }
 
   /** Every group on this node. @throws CoordinatorFault load-in-progress */
@@ -214,7 +224,7 @@ export class GroupCoordinator {
         entry = await partition.lend(groupId);
         return entry.state;
       },
-      commit: (records) => this.#commit(partition as CoordinatedPartition, entry as GroupEntry, records),
+      commit: (records, trace) => this.#commit(partition as CoordinatedPartition, entry as GroupEntry, records, trace),
       restartable: (error) => {
         if (entry !== undefined) partition?.distrust(groupId, entry);
         if (error instanceof CoordinatorFault) return false;
@@ -245,8 +255,13 @@ export class GroupCoordinator {
     return partition;
   }
 
-  async #commit(partition: CoordinatedPartition, entry: GroupEntry, records: readonly GroupRecord[]): Promise<void> {
-    await partition.commit(entry, records);
+  async #commit(
+    partition: CoordinatedPartition,
+    entry: GroupEntry,
+    records: readonly GroupRecord[],
+    trace: TraceContext | undefined,
+  ): Promise<void> {
+    await partition.commit(entry, records, trace);
     if (partition.log.bytes() >= partition.snapshotDueBytes) void this.snapshotPartition(partition.index);
   }
 

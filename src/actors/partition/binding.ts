@@ -3,6 +3,7 @@
 
 import { readBatchHeader } from '../../protocol/records/batch.ts';
 import type { Binding } from '../runtime/define.ts';
+import type { TraceContext } from '../runtime/ports.ts';
 import type { LogEntry, PartitionKey } from '../shard/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { Shards } from '../shard/shards.ts';
@@ -16,7 +17,7 @@ export function bindPartition(
   exists: (key: PartitionKey) => boolean,
 ): Binding<LoadedPartition, PartitionRecord> {
   let state: LoadedPartition | undefined;
-  let commitEntries: (entries: readonly LogEntry[]) => Promise<void>;
+  let commitEntries: (entries: readonly LogEntry[], trace?: TraceContext) => Promise<void>;
 
   return {
     async load() {
@@ -27,7 +28,7 @@ export function bindPartition(
       // What a crashed predecessor had submitted may still land; a log read before that would be short.
       await committer.settled(key);
       const generation = committer.generation(key);
-      commitEntries = (entries) => committer.submit(key, generation, entries);
+      commitEntries = (entries, trace) => committer.submit(key, generation, entries, trace);
       const description = await log.describe(key);
       const loaded: LoadedPartition = { ...emptyState(log.epoch), key };
       if (description.checkpoint !== undefined) restoreCheckpoint(loaded, description.checkpoint.bytes);
@@ -42,7 +43,7 @@ export function bindPartition(
       return loaded;
     },
 
-    commit: (records) => commitEntries(toEntries(key, state as LoadedPartition, records)),
+    commit: (records, trace) => commitEntries(toEntries(key, state as LoadedPartition, records), trace),
 
     restartable: (error) => !(error instanceof StorageFault && (error.code === 'fenced' || error.code === 'corrupt')),
   };

@@ -2,6 +2,7 @@
 // It goes through the partition's writer like everything else, so the topic stays an ordinary one that anybody can read.
 
 import type { Directory } from '../router/services.ts';
+import type { TraceContext } from '../runtime/ports.ts';
 import type { PartitionKey } from '../shard/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { CoordinatorRecord } from './protocol.ts';
@@ -44,9 +45,12 @@ export class PartitionCoordinatorLog {
   }
 
   /** Durable when it resolves. @throws StorageFault, ActorFault */
-  async append(records: readonly CoordinatorRecord[]): Promise<{ baseOffset: bigint; nextOffset: bigint }> {
+  async append(
+    records: readonly CoordinatorRecord[],
+    trace?: TraceContext,
+  ): Promise<{ baseOffset: bigint; nextOffset: bigint }> {
     for (const { key, value } of records) this.#bytes += (key?.length ?? 0) + (value?.length ?? 0) + 80;
-    return this.#writer().ask('appendRecords', { records });
+    return this.#writer().ask('appendRecords', { records }, trace);
   }
 
   /** Gives up everything below `offset`. @throws StorageFault, ActorFault */

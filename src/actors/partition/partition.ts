@@ -5,7 +5,7 @@
 
 import { ErrorCode } from '../../protocol/errors.ts';
 import { lastOffsetOf, patchBatch, readBatchHeader } from '../../protocol/records/batch.ts';
-import { encodeBatch } from '../../protocol/records/record.ts';
+import { encodeBatch, type RecordHeader } from '../../protocol/records/record.ts';
 import type { ActorDefinition, ReplyTo, Turn } from '../runtime/define.ts';
 import { PARKED } from '../runtime/define.ts';
 import type { PartitionKey } from '../shard/ports.ts';
@@ -65,6 +65,7 @@ export function definePartition(
         lastOffset: lastOffsetOf(header),
         maxTimestampMs: header.maxTimestampMs,
         bytes: batch,
+        trace: turn.trace,
       },
     });
     if (state.batchesSinceCheckpoint >= limits.checkpointBatches) turn.record({ kind: 'checkpointed' });
@@ -115,7 +116,7 @@ export function definePartition(
         recordBatch(
           state,
           turn,
-          encodeBatch({ baseOffset, records: records.map((record) => ({ ...record, headers: [] })) }),
+          encodeBatch({ baseOffset, records: records.map((record) => ({ ...record, headers: traceHeaders(turn) })) }),
         );
         return { baseOffset, nextOffset: state.nextOffset };
       },
@@ -215,4 +216,9 @@ export function definePartition(
       }
     },
   };
+}
+
+/** Headers of a record that the broker makes itself: where it came from, if that is traced. */
+function traceHeaders({ trace }: PartitionTurn): RecordHeader[] {
+  return trace === undefined ? [] : [{ key: 'traceparent', value: Buffer.from(trace.traceparent) }];
 }

@@ -1,6 +1,8 @@
 // Reads committed batches of the partitions that this node owns: from the tail cache, else from the store.
 
+import { type Events, noEvents } from '../../events.ts';
 import { decodeRecords } from '../../protocol/records/record.ts';
+import type { TraceContext } from '../runtime/ports.ts';
 import type { PartitionKey, ShardLog } from '../shard/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { Shards } from '../shard/shards.ts';
@@ -27,6 +29,7 @@ export interface PartitionReader {
   /**
    * Whole batches from the one holding `fromOffset` on, below `endOffset` (a committed offset), as ShardLog.read. Answers
    * at once when they are in memory.
+   * @param trace of the request that reads; undefined: not sampled
    * @throws StorageFault `fenced` when the owner is not (yet) known
    */
   read(
@@ -35,6 +38,7 @@ export interface PartitionReader {
     endOffset: bigint,
     bytesMax: number,
     atLeastOne: boolean,
+    trace?: TraceContext,
   ): Uint8Array[] | Promise<Uint8Array[]>;
   /** @throws StorageFault as `read` */
   offsetByTimestamp(key: PartitionKey, query: TimestampQuery): Promise<FoundRecord | undefined>;
@@ -44,11 +48,13 @@ export class LogReader implements PartitionReader {
   readonly #shards: Shards;
   readonly #cache: TailCache;
   readonly #ahead: ReadAhead;
+  readonly #events: Events;
 
-  constructor(shards: Shards, cache: TailCache, ahead: ReadAhead) {
+  constructor(shards: Shards, cache: TailCache, ahead: ReadAhead, events: Events = noEvents) {
     this.#shards = shards;
     this.#cache = cache;
     this.#ahead = ahead;
+    this.#events = events;
   }
 
   read(
@@ -60,6 +66,7 @@ export class LogReader implements PartitionReader {
   ): Uint8Array[] | Promise<Uint8Array[]> {
     if (fromOffset >= endOffset) return [];
     const cached = this.#cache.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
+    this.#events.cacheRead(cached !== undefined);
     if (cached !== undefined) return cached;
     const shard = this.#shards.of(key);
     if (shard === undefined) return Promise.reject(notOwned(key));

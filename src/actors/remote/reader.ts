@@ -1,6 +1,7 @@
 // Reads of partitions wherever they are owned: here from the log, elsewhere through the mailbox.
 
 import type { FoundRecord, LogReader, PartitionReader, TimestampQuery } from '../partition/reader.ts';
+import type { TraceContext } from '../runtime/ports.ts';
 import type { PartitionKey } from '../shard/ports.ts';
 import { parsePartitionKey } from '../shard/shards.ts';
 import type { View } from '../shard/view.ts';
@@ -27,6 +28,7 @@ export class OwnedReader implements PartitionReader {
     endOffset: bigint,
     bytesMax: number,
     atLeastOne: boolean,
+    trace?: TraceContext,
   ): Uint8Array[] | Promise<Uint8Array[]> {
     const shard = this.#shardOf(key);
     if (this.#owners.isLocal(shard)) return this.#local.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
@@ -37,6 +39,7 @@ export class OwnedReader implements PartitionReader {
       kind: 'read',
       message,
       timeoutMs: READ_TIMEOUT_MS,
+      trace,
     });
   }
 

@@ -3,6 +3,7 @@
 
 import type { GroupCoordinator, GroupKind } from '../group/coordinator.ts';
 import { CoordinatorFault } from '../group/faults.ts';
+import { highWatermarksOf, type PartitionGlances } from '../partition/high-watermarks.ts';
 import type { PartitionProtocol } from '../partition/protocol.ts';
 import type { LogReader, TimestampQuery } from '../partition/reader.ts';
 import type { Kind, MessageOf } from '../runtime/define.ts';
@@ -21,7 +22,7 @@ export interface RemoteRead {
 }
 
 export interface ServeEnvironment {
-  readonly partitions: {
+  readonly partitions: PartitionGlances & {
     ask<K extends Kind<PartitionProtocol>>(
       key: string,
       kind: K,
@@ -48,6 +49,9 @@ export function createRemoteHandler(environment: ServeEnvironment): RemoteHandle
         return serveLog(reader, key as PartitionKey, kind, message);
       case 'node':
         if (kind === 'listGroups') return coordinator.listGroups();
+        if (kind === 'highWatermarks') {
+          return highWatermarksOf((message as { readonly keys: PartitionKey[] }).keys, partitions, shards);
+        }
         throw new ActorFault('outcome-unknown', `this node does not know the request ${kind}`);
       default:
         throw new CoordinatorFault('not-coordinator', `this node has no ${String(service)}`);

@@ -2,22 +2,21 @@
 // version of ApiVersions is answered in version 0 (KIP-511); any other unknown API or version, and a body that does not
 // decode, close the connection with a logged reason, as Kafka does, since no response could be understood.
 
+import type { Span } from '../../events.ts';
 import { apiVersions } from '../../protocol/apis/api-versions.ts';
-import { ErrorCode } from '../../protocol/errors.ts';
+import { describeError, ErrorCode } from '../../protocol/errors.ts';
 import { decodeRequestHeader, encodeResponseFrame } from '../../protocol/header.ts';
 import { ProtocolError } from '../../protocol/protocol-error.ts';
 import type { Connection, Dispatch, PendingRequest } from '../connection/connection.ts';
+import { clientTrace } from './client-trace.ts';
+import { forEachErrorCode } from './response-errors.ts';
 import { advertisedApis, type Route, routeByKey } from './routes.ts';
 import { NO_RESPONSE, type RequestContext, type Services } from './services.ts';
 
-/** Told of each request that has been answered: for metrics. */
-export interface RequestObserver {
-  onRequest(apiName: string, apiVersion: number, elapsedMs: number): void;
-}
-
 /** The dispatcher of a node. */
-export function createDispatch(services: Services, observer?: RequestObserver): Dispatch {
+export function createDispatch(services: Services): Dispatch {
   return (frame: Buffer, connection: Connection): PendingRequest => {
+    const startMs = services.clock.monotonicMs();
     const header = decodeRequestHeader(frame);
     const route = routeByKey.get(header.apiKey);
     if (route === undefined) throw new ProtocolError('apiKey', `API ${header.apiKey} is not served`);
@@ -50,7 +49,7 @@ export function createDispatch(services: Services, observer?: RequestObserver): 
     return {
       header,
       pipelined: route.pipelined,
-      run: () => run(route, frame, header.bodyOffset, context, services, observer),
+      run: () => run(route, frame, header.bodyOffset, context, services, startMs),
     };
   };
 }
@@ -61,12 +60,48 @@ async function run(
   bodyOffset: number,
   context: RequestContext,
   services: Services,
-  observer: RequestObserver | undefined,
+  startMs: number,
 ): Promise<readonly Uint8Array[] | undefined> {
-  const startMs = observer === undefined ? 0 : services.clock.monotonicMs();
   const request = route.api.decodeRequest(context.apiVersion, frame, bodyOffset);
-  const response = await route.handle(request, context, services);
-  observer?.onRequest(route.api.name, context.apiVersion, services.clock.monotonicMs() - startMs);
-  if (response === NO_RESPONSE) return undefined;
-  return encodeResponseFrame(route.api, context.apiVersion, context.correlationId, response);
+  const span = services.tracer.enabled ? startSpan(route, request, context, services, startMs) : undefined;
+  try {
+    const traced = span === undefined ? context : { ...context, trace: span.context };
+    const answer = await route.handle(request, traced, services);
+    const response = answer === NO_RESPONSE ? undefined : answer;
+    const chunks = response && encodeResponseFrame(route.api, context.apiVersion, context.correlationId, response);
+    const elapsedMs = services.clock.monotonicMs() - startMs;
+    let responseBytes = 0;
+    if (chunks !== undefined) for (const chunk of chunks) responseBytes += chunk.length;
+    services.events.requestServed(route.api, context.apiVersion, elapsedMs, frame.length, responseBytes, response);
+    if (span !== undefined) endSpan(span, route, response);
+    return chunks;
+  } catch (error) {
+    span?.end(error);
+    throw error;
+  }
+}
+
+function startSpan(
+  { api }: Route,
+  request: unknown,
+  context: RequestContext,
+  { tracer }: Services,
+  startMs: number,
+): Span | undefined {
+  const span = tracer.startRequest(api.name, clientTrace(api, request), startMs);
+  span?.set({
+    'messaging.system': 'kafka',
+    'messaging.client.id': context.clientId ?? '',
+    'network.peer.address': context.clientHost.replace('/', ''),
+    'sargasso.api.version': context.apiVersion,
+    'sargasso.connection.id': context.connectionId,
+  });
+  return span;
+}
+
+function endSpan(span: Span, { api }: Route, response: unknown): void {
+  const names = new Set<string>();
+  if (response !== undefined) forEachErrorCode(api, response, (errorCode) => names.add(describeError(errorCode).name));
+  if (names.size > 0) span.set({ 'sargasso.response.errors': [...names].join(',') });
+  span.end();
 }

@@ -2,6 +2,7 @@
 // Handlers never know whether an actor is local; the directory decides.
 
 import type { BrokerConfig } from '../../config.ts';
+import type { Events, Tracer } from '../../events.ts';
 import type { BrokerConfigs } from '../admin/broker-configs.ts';
 import type { TopicCatalog } from '../admin/catalog.ts';
 import type { ProducerIds } from '../admin/producer-ids.ts';
@@ -34,6 +35,7 @@ export interface RequestContext {
   readonly listener: string;
   /** Whether the client has gone or is about to be told so, the node stopping: a wait on its behalf ends. */
   isClosing(): boolean;
+  /** Of the request's own span; undefined: not sampled. */
   readonly trace: TraceContext | undefined;
 }
 
@@ -51,6 +53,8 @@ export interface Services {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly events: Events;
+  readonly tracer: Tracer;
   readonly view: View;
   readonly shards: Shards;
   readonly catalog: TopicCatalog;

@@ -5,6 +5,7 @@
 //   loading ──loaded──▶ running ──handler throws or commit fails──▶ stopped
 //      └──────────────────────load fails────────────────────────────▶
 
+import type { Events, Span, Tracer } from '../../events.ts';
 import type { ActorDefinition, Binding, Kind, MessageOf, ReplyTo, Turn } from './define.ts';
 import { PARKED } from './define.ts';
 import { ActorFault, invariant } from './errors.ts';
@@ -15,7 +16,10 @@ export class Envelope implements ReplyTo<unknown> {
   declare readonly __reply?: (value: unknown) => void;
   readonly kind: string;
   readonly message: unknown;
+  /** For what is done on its behalf: of its own span. */
   readonly trace: TraceContext | undefined;
+  /** Ended by whoever resolves or rejects; undefined: not sampled. */
+  readonly span: Span | undefined;
   resolve: ((value: unknown) => void) | undefined;
   reject: ((error: unknown) => void) | undefined;
 
@@ -25,10 +29,12 @@ export class Envelope implements ReplyTo<unknown> {
     trace: TraceContext | undefined,
     resolve?: (value: unknown) => void,
     reject?: (error: unknown) => void,
+    span?: Span,
   ) {
     this.kind = kind;
     this.message = message;
     this.trace = trace;
+    this.span = span;
     this.resolve = resolve;
     this.reject = reject;
   }
@@ -38,8 +44,8 @@ export interface CellEnvironment {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Called after each turn: for metrics and the simulator's checks. */
-  readonly onTurn?: (actorKind: string, messageKind: string, mailboxDepth: number) => void;
+  readonly events?: Events;
+  readonly tracer?: Tracer;
 }
 
 /** A turn whose replies are held until its records, and all before them, are durable. */
@@ -128,9 +134,10 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
 
   /** Delivers a message; refuses it when the mailbox is full. */
   deliver(envelope: Envelope): void {
-    if (this.#waiting >= this.#definition.mailboxMessagesMax) {
+    if (this.waiting >= this.#definition.mailboxMessagesMax) {
+      this.#environment.events?.messageRefused(this.#definition.kind);
       envelope.reject?.(
-        new ActorFault('mailbox-full', `${this.#definition.kind} ${this.#key}: ${this.#waiting} messages wait`),
+        new ActorFault('mailbox-full', `${this.#definition.kind} ${this.#key}: ${this.waiting} messages wait`),
       );
       return;
     }
@@ -142,12 +149,22 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
   idleFor(idleMs: number): boolean {
     return (
       this.#status === 'running' &&
-      this.#waiting === 0 &&
+      this.waiting === 0 &&
       this.#held.length === 0 &&
       this.#parked.size === 0 &&
       this.#timers.size === 0 &&
       this.#environment.clock.monotonicMs() - this.#lastTurnMs >= idleMs
     );
+  }
+
+  /** Messages that wait to be handled. */
+  get waiting(): number {
+    return this.#mailbox.length - this.#next;
+  }
+
+  /** The state as it is now, uncommitted records included, to be looked at and left alone; undefined while it loads. */
+  look(): { readonly state: State; readonly soft: Soft } | undefined {
+    return this.#status === 'running' ? { state: this.#state as State, soft: this.#soft as Soft } : undefined;
   }
 
   /** Ends it without restart: everything not yet answered is refused with `error`. @returns unhandled messages */
@@ -217,14 +234,11 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
     }
   }
 
-  get #waiting(): number {
-    return this.#mailbox.length - this.#next;
-  }
-
   #runMessage(envelope: Envelope): void {
     const definition = this.#definition;
     const handler = definition.handlers[envelope.kind as Kind<P>];
     this.#begin(envelope, true);
+    envelope.span?.event('turn');
     try {
       invariant(handler, `${definition.kind} has no message ${envelope.kind}`);
       const result = handler(this.#state as State, envelope.message as never, this, this.#soft as Soft);
@@ -238,10 +252,10 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
     const replies = this.#replies;
     this.#end();
     this.turns++;
-    if (records.length > 0) this.#commit(records, replies);
+    if (records.length > 0) this.#commit(records, replies, envelope.trace);
     else if (this.#held.length === 0 || definition.unordered?.has(envelope.kind as Kind<P>)) release(replies);
     else if (replies.length > 0) this.#held.push({ durable: true, records: NO_RECORDS, replies });
-    this.#environment.onTurn?.(definition.kind, envelope.kind, this.#waiting);
+    this.#environment.events?.actorTurn(definition.kind, envelope.kind);
   }
 
   #runStarted(): void {
@@ -256,16 +270,16 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
     const records = this.#records;
     const replies = this.#replies;
     this.#end();
-    if (records.length > 0) this.#commit(records, replies);
+    if (records.length > 0) this.#commit(records, replies, undefined);
     else release(replies);
   }
 
-  #commit(records: readonly Rec[], replies: readonly [Envelope, unknown][]): void {
+  #commit(records: readonly Rec[], replies: readonly [Envelope, unknown][], trace: TraceContext | undefined): void {
     const held: HeldTurn<Rec> = { durable: false, records, replies };
     this.#held.push(held);
     let committing: Promise<void>;
     try {
-      committing = this.#binding.commit(records);
+      committing = this.#binding.commit(records, trace);
     } catch (error) {
       committing = Promise.reject(error);
     }

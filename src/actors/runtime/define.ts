@@ -28,7 +28,7 @@ export interface Turn<P, Rec> {
   /** Monotonic clock at the start of the turn, ms. */
   readonly monotonicMs: number;
   readonly random: Random;
-  /** Trace context of the message being handled. */
+  /** Trace context of the message being handled; undefined: not sampled. */
   readonly trace: TraceContext | undefined;
   /** Where the answer to this message goes; keep it in soft state and return PARKED to answer later. */
   readonly replyTo: ReplyTo<unknown>;
@@ -77,8 +77,12 @@ export interface ActorDefinition<P, State, Soft, Rec> {
 export interface Binding<State, Rec> {
   /** The state that replaying everything committed gives. */
   load(): Promise<State>;
-  /** Durable when it resolves, all or none, in the order of the calls. @throws StorageFault or ActorFault */
-  commit(records: readonly Rec[]): Promise<void>;
+  /**
+   * Durable when it resolves, all or none, in the order of the calls.
+   * @param trace of the message whose turn made the records; undefined: not sampled
+   * @throws StorageFault or ActorFault
+   */
+  commit(records: readonly Rec[], trace?: TraceContext): Promise<void>;
   /** Whether to come back after this failure. False (fenced, deleted): the actor stops and is forgotten. */
   restartable(error: unknown): boolean;
   /** Told when the actor has left memory, for whichever reason. */

@@ -1,6 +1,8 @@
 // What an actor may know of the world. Production code under src/protocol and src/actors gets time, chance and
 // the network only through these, so that the simulator can run the very same actors on a clock and a scheduler of its own.
 
+export type { TraceContext } from '../../events.ts';
+
 export type TimerHandle = { readonly __timer: unique symbol } | object;
 
 /** Wall clock and timers. Times are milliseconds since 1970 (wall) or since an arbitrary start (monotonic). */
@@ -21,12 +23,6 @@ export interface Random {
   float(): number;
   /** `count` random bytes. */
   bytes(count: number): Uint8Array;
-}
-
-/** One W3C trace context as it travels in an envelope (https://www.w3.org/TR/trace-context/). */
-export interface TraceContext {
-  readonly traceparent: string;
-  readonly tracestate?: string;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

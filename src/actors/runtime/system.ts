@@ -40,6 +40,16 @@ interface Slot {
   status: 'active' | 'backing-off' | 'given-up';
 }
 
+/** One actor as an onlooker sees it. */
+export interface ActorGlance<State, Soft> {
+  readonly key: string;
+  /** As of now, uncommitted records included; undefined while it loads or waits for its restart. */
+  readonly state: State | undefined;
+  readonly soft: Soft | undefined;
+  /** Messages that wait for it. */
+  readonly waiting: number;
+}
+
 /** All actors of one kind on one node. */
 export class ActorKind<P, State, Soft, Rec> {
   readonly definition: ActorDefinition<P, State, Soft, Rec>;
@@ -75,9 +85,23 @@ export class ActorKind<P, State, Soft, Rec> {
   }
 
   ask<K extends Kind<P>>(key: string, kind: K, message: MessageOf<P, K>, trace?: TraceContext): Promise<ReplyOf<P, K>> {
+    if (trace !== undefined) return this.#askTraced(key, kind, message, trace);
     return new Promise<ReplyOf<P, K>>((resolve, reject) => {
-      this.#deliver(key, new Envelope(kind, message, trace, resolve as (value: unknown) => void, reject));
+      this.#deliver(key, new Envelope(kind, message, undefined, resolve as (value: unknown) => void, reject));
     });
+  }
+
+  /** Every actor in memory and what waits for it, to be looked at: its states must be left alone. */
+  *look(): Generator<ActorGlance<State, Soft>> {
+    for (const [key, { cell, waiting }] of this.#slots) {
+      const seen = cell?.look() as { readonly state: State; readonly soft: Soft } | undefined;
+      yield { key, state: seen?.state, soft: seen?.soft, waiting: waiting.length + (cell?.waiting ?? 0) };
+    }
+  }
+
+  /** As `look`, at one actor. */
+  lookAt(key: string): { readonly state: State; readonly soft: Soft } | undefined {
+    return this.#slots.get(key)?.cell?.look() as { readonly state: State; readonly soft: Soft } | undefined;
   }
 
   /** Stops an actor that must not act any more; its unanswered asks are refused with `error`. */
@@ -129,6 +153,31 @@ export class ActorKind<P, State, Soft, Rec> {
     return this.#slots.get(key)?.status === 'active';
   }
 
+  #askTraced<K extends Kind<P>>(
+    key: string,
+    kind: K,
+    message: MessageOf<P, K>,
+    trace: TraceContext,
+  ): Promise<ReplyOf<P, K>> {
+    const actorKind = this.definition.kind;
+    const span = this.#environment.tracer?.startSpan('actorMessage', `${actorKind} ${kind}`, trace, {
+      'sargasso.actor.kind': actorKind,
+      'sargasso.actor.key': key,
+      'sargasso.message.kind': kind,
+    });
+    return new Promise<ReplyOf<P, K>>((resolve, reject) => {
+      const answered = (value: unknown): void => {
+        span?.end();
+        resolve(value as ReplyOf<P, K>);
+      };
+      const refused = (error: unknown): void => {
+        span?.end(error);
+        reject(error);
+      };
+      this.#deliver(key, new Envelope(kind, message, span?.context ?? trace, answered, refused, span));
+    });
+  }
+
   #deliver(key: string, envelope: Envelope): void {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
@@ -140,6 +189,7 @@ export class ActorKind<P, State, Soft, Rec> {
     else if (slot.status === 'given-up') {
       envelope.reject?.(new ActorFault('actor-stopped', `${this.definition.kind} ${key} is out of service`));
     } else if (slot.waiting.length >= this.definition.mailboxMessagesMax) {
+      this.#environment.events?.messageRefused(this.definition.kind);
       envelope.reject?.(new ActorFault('mailbox-full', `${this.definition.kind} ${key} is restarting`));
     } else slot.waiting.push(envelope);
   }
@@ -178,6 +228,7 @@ export class ActorKind<P, State, Soft, Rec> {
     slot.restartsInARow = turns > 0 ? 1 : slot.restartsInARow + 1;
     if (slot.restartsInARow > this.#limits.restartAttemptsMax) {
       logger.log('error', 'actor given up', fields);
+      this.#environment.events?.actorGivenUp(this.definition.kind);
       slot.status = 'given-up';
       slot.cell = undefined;
       const refusal = new ActorFault('actor-stopped', `${this.definition.kind} ${key} is out of service`, error);
@@ -187,6 +238,7 @@ export class ActorKind<P, State, Soft, Rec> {
       return;
     }
     logger.log('warn', 'actor restarts', { ...fields, attempt: slot.restartsInARow });
+    this.#environment.events?.actorRestarted(this.definition.kind);
     slot.status = 'backing-off';
     slot.cell = undefined;
     const delayMs = Math.min(

@@ -4,6 +4,8 @@
 // After a failure nothing that was queued behind it may land either: it was decided on state that will never be. So the
 // whole queue fails, and each partition in it gets a new generation; what its old incarnation still sends is refused.
 
+import type { Events, Span, TraceContext, Tracer } from '../../events.ts';
+import type { Clock } from '../runtime/ports.ts';
 import type { LogEntry, PartitionKey, ShardLog } from './ports.ts';
 import { StorageFault } from './ports.ts';
 
@@ -11,6 +13,8 @@ interface Submission {
   readonly partition: PartitionKey;
   readonly entries: readonly LogEntry[];
   readonly bytes: number;
+  /** Undefined: not sampled. */
+  readonly span: Span | undefined;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -18,6 +22,13 @@ interface Submission {
 export interface CommitterLimits {
   /** Bytes of batches that one append takes at the most; a larger single submission still goes, alone. */
   readonly appendBytesMax: number;
+}
+
+/** Who is told of appends. */
+export interface CommitterObservers {
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly tracer: Tracer;
 }
 
 export class Committer {
@@ -30,12 +41,25 @@ export class Committer {
   #awaitingSettlement: { readonly partition: PartitionKey; readonly resolve: () => void }[] = [];
   #closed: unknown;
   readonly #generations = new Map<PartitionKey, number>();
+  readonly #observers: CommitterObservers | undefined;
+  #queuedBytes = 0;
 
   /** @param onFailure told of every failed append, after its submitters have been refused. */
-  constructor(log: ShardLog, limits: CommitterLimits, onFailure: (error: unknown) => void) {
+  constructor(
+    log: ShardLog,
+    limits: CommitterLimits,
+    onFailure: (error: unknown) => void,
+    observers?: CommitterObservers,
+  ) {
     this.#log = log;
     this.#limits = limits;
     this.#onFailure = onFailure;
+    this.#observers = observers;
+  }
+
+  /** What waits for the next append: turns, and bytes of their batches. */
+  get queued(): { readonly submissions: number; readonly bytes: number } {
+    return { submissions: this.#queue.length, bytes: this.#queuedBytes };
   }
 
   /** The generation that the partition's next incarnation submits under; taken before its state is loaded. */
@@ -56,17 +80,25 @@ export class Committer {
 
   /**
    * Queues entries of one partition; they land together.
+   * @param trace of what they are for; undefined: not sampled
    * @throws StorageFault as ShardLog.append does; `unavailable` when the generation is an old one.
    */
-  submit(partition: PartitionKey, generation: number, entries: readonly LogEntry[]): Promise<void> {
+  submit(
+    partition: PartitionKey,
+    generation: number,
+    entries: readonly LogEntry[],
+    trace?: TraceContext,
+  ): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     if (generation !== this.generation(partition)) {
       return Promise.reject(new StorageFault('unavailable', `${partition}: decided before a failed commit`));
     }
     let bytes = 0;
     for (const entry of entries) if (entry.kind === 'batch') bytes += entry.bytes.length;
+    const span = trace === undefined ? undefined : this.#startSpan(trace, bytes);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ partition, entries, bytes, resolve, reject });
+      this.#queue.push({ partition, entries, bytes, span, resolve, reject });
+      this.#queuedBytes += bytes;
       if (this.#inFlight.length === 0) this.#appendNext();
     });
   }
@@ -76,25 +108,47 @@ export class Committer {
     this.#closed = error;
     const queue = this.#queue;
     this.#queue = [];
-    for (const submission of queue) submission.reject(error);
+    this.#queuedBytes = 0;
+    for (const { span, reject } of queue) {
+      span?.end(error);
+      reject(error);
+    }
     this.#tellSettled();
+  }
+
+  #startSpan(trace: TraceContext, bytes: number): Span | undefined {
+    return this.#observers?.tracer.startSpan('journalAppend', 'journal append', trace, {
+      'sargasso.shard': this.#log.shard,
+      'sargasso.shard.epoch': this.#log.epoch,
+      'sargasso.append.bytes': bytes,
+    });
   }
 
   #appendNext(): void {
     const group = this.#takeGroup();
     if (group.length === 0) return;
     this.#inFlight = group;
+    const bytes = beginAppend(group);
+    const startMs = this.#observers === undefined ? 0 : this.#observers.clock.monotonicMs();
     const entries = group.length === 1 ? (group[0] as Submission).entries : group.flatMap(({ entries }) => entries);
     this.#log.append(entries).then(
       () => {
         this.#inFlight = [];
+        if (this.#observers !== undefined) {
+          const { clock, events } = this.#observers;
+          events.appended(clock.monotonicMs() - startMs, bytes, group.length);
+        }
         // The next group goes first: the store works on it while the replies of this one are written.
         this.#appendNext();
-        for (const { resolve } of group) resolve();
+        for (const { span, resolve } of group) {
+          span?.end();
+          resolve();
+        }
         this.#tellSettled();
       },
       (error) => {
         this.#inFlight = [];
+        this.#observers?.events.appendFailed(error instanceof StorageFault ? error.code : 'outcome-unknown');
         this.#failAll([...group, ...this.#queue], error);
       },
     );
@@ -110,15 +164,20 @@ export class Committer {
     }
     const group = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
     this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
+    this.#queuedBytes -= bytes;
     return group;
   }
 
   #failAll(submissions: readonly Submission[], error: unknown): void {
     this.#queue = [];
+    this.#queuedBytes = 0;
     for (const partition of new Set(submissions.map((submission) => submission.partition))) {
       this.#generations.set(partition, this.generation(partition) + 1);
     }
-    for (const { reject } of submissions) reject(error);
+    for (const { span, reject } of submissions) {
+      span?.end(error);
+      reject(error);
+    }
     this.#onFailure(error);
     this.#tellSettled();
   }
@@ -134,4 +193,20 @@ export class Committer {
     this.#awaitingSettlement = waiting.filter(({ partition }) => this.#isPending(partition));
     for (const { partition, resolve } of waiting) if (!this.#isPending(partition)) resolve();
   }
+}
+
+/** Tells the spans of a group that its append begins. @returns the group's bytes */
+function beginAppend(group: readonly Submission[]): number {
+  let bytes = 0;
+  let sampled = false;
+  for (const submission of group) {
+    bytes += submission.bytes;
+    sampled ||= submission.span !== undefined;
+  }
+  if (!sampled) return bytes;
+  for (const { span } of group) {
+    span?.event('append');
+    span?.set({ 'sargasso.append.group.submissions': group.length, 'sargasso.append.group.bytes': bytes });
+  }
+  return bytes;
 }

@@ -3,6 +3,8 @@
 // A shard is the one unit of ownership, fencing and commit. A node opens a shard, which fences every earlier owner, and
 // then appends to it in groups; a group lands whole or not at all. Inside a shard lie the logs of several partitions.
 
+import type { Health, StorageFigures, TraceContext } from '../../events.ts';
+
 /** `<topic id as Kafka prints it (22 characters base64url)>-<partition index>`: names a partition's log for ever. */
 export type PartitionKey = string & { readonly __partitionKey: unique symbol };
 
@@ -22,6 +24,8 @@ export interface BatchEntry {
   readonly maxTimestampMs: bigint;
   /** The batch. Not changed by anybody once handed over. */
   readonly bytes: Uint8Array;
+  /** Of the request that brought it, if sampled: for spans of what becomes of it later. Not stored. */
+  readonly trace?: TraceContext;
 }
 
 /** Derived state of a partition (producers, epochs, …) as of `offset`: a later replay starts there. Replaces the former. */
@@ -107,11 +111,20 @@ export interface ShardLog {
   close(): Promise<void>;
 }
 
+/** How a store and what it rests on fare. */
+export interface StorageStatus {
+  /** By part, e.g. `journal`, `seaweedmq`. */
+  readonly parts: Readonly<Record<string, Health>>;
+  readonly figures: StorageFigures;
+}
+
 export interface ShardStorage {
   /** Takes the shard for `node`, fencing every earlier owner. @throws StorageFault */
   openShard(shard: number, node: number): Promise<ShardLog>;
   /** Volume figures for DescribeLogDirs (KIP-827): -1 where the store cannot know. */
   volume(): Promise<{ readonly path: string; readonly totalBytes: number; readonly usableBytes: number }>;
+  /** How it fares, from memory: for /readyz and /metrics. Absent: nothing to tell. */
+  status?(): StorageStatus;
   close(): Promise<void>;
 }
 

@@ -6,6 +6,7 @@
 //                             ▲          │
 //                             └──delay───┴── outcome unknown (next epoch)
 
+import type { Events, Tracer } from '../../events.ts';
 import type { Clock, Logger } from '../runtime/ports.ts';
 import { Committer, type CommitterLimits } from './committer.ts';
 import type { LogEntry, PartitionKey, ShardLog, ShardStorage } from './ports.ts';
@@ -29,6 +30,8 @@ export interface ShardsEnvironment {
   readonly view: View;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly events: Events;
+  readonly tracer: Tracer;
   readonly limits: CommitterLimits & { readonly reopenDelayMs: number };
   /** Openings of every node; absent when there can be only one. */
   readonly epochs: ShardEpochs | undefined;
@@ -76,6 +79,14 @@ export class Shards {
     return opening?.nodeId === view.ownerOf(shard) ? opening.epoch : -1;
   }
 
+  /** Shards that the view gives to this node, open or not. */
+  get ownedCount(): number {
+    const { view } = this.#environment;
+    let count = 0;
+    for (let shard = 0; shard < view.shardCount; shard++) if (this.#isMine(shard)) count++;
+    return count;
+  }
+
   /** Every open shard. */
   all(): IterableIterator<OwnedShard> {
     return this.#open.values();
@@ -117,7 +128,7 @@ export class Shards {
   }
 
   async #openShard(shard: number): Promise<void> {
-    const { storage, view, limits, epochs, onOpened } = this.#environment;
+    const { storage, view, limits, epochs, onOpened, clock, events, tracer } = this.#environment;
     this.#opening.add(shard);
     let log: ShardLog;
     try {
@@ -132,7 +143,11 @@ export class Shards {
     }
     const owned: OwnedShard = {
       log,
-      committer: new Committer(log, limits, (error) => this.#appendFailed(shard, owned, error)),
+      committer: new Committer(log, limits, (error) => this.#appendFailed(shard, owned, error), {
+        clock,
+        events,
+        tracer,
+      }),
     };
     this.#open.set(shard, owned);
     void epochs?.publish(shard, { epoch: log.epoch, nodeId: view.nodeId });

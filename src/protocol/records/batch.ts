@@ -151,6 +151,17 @@ export function splitBatches(records: Buffer, options: { readonly allowPartialTa
   return batches;
 }
 
+/** Records in a chunk of whole v2 batches, by their headers. */
+export function countRecords(chunk: Uint8Array): number {
+  const batches = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  let records = 0;
+  for (let at = 0; at + BATCH_HEADER_BYTES <= batches.length; ) {
+    records += batches.readInt32BE(at + batchField.recordCount);
+    at += BATCH_PREFIX_BYTES + batches.readInt32BE(at + batchField.length);
+  }
+  return records;
+}
+
 /** CRC32C of everything from the attributes on. `batch` is exactly one whole v2 batch. */
 export function computeBatchCrc(batch: Buffer): number {
   return crc32c(batch.subarray(batchField.attributes));

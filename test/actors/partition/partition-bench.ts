@@ -9,6 +9,7 @@ import { ActorKind } from '../../../src/actors/runtime/system.ts';
 import { type PartitionKey, partitionKey } from '../../../src/actors/shard/ports.ts';
 import { Shards } from '../../../src/actors/shard/shards.ts';
 import { View } from '../../../src/actors/shard/view.ts';
+import { noEvents, noTracer } from '../../../src/events.ts';
 import { readBatchHeader } from '../../../src/protocol/records/batch.ts';
 import { encodeBatch } from '../../../src/protocol/records/record.ts';
 import { createMemoryStore, MemoryDisk, type MemoryFaults, type MemoryOperation } from '../../../src/storage/memory.ts';
@@ -62,6 +63,8 @@ export async function partitionBench(options: PartitionBenchOptions = {}): Promi
     view,
     clock,
     logger,
+    events: noEvents,
+    tracer: noTracer,
     limits: { appendBytesMax: 1 << 20, reopenDelayMs: REOPEN_DELAY_MS },
     onClosed: (_shard, error) => partitions.stopAll(error),
     epochs: undefined,

@@ -8,6 +8,7 @@ import type { ResponseOf } from '../../../protocol/schema/define.ts';
 import type { Topic } from '../../admin/catalog.ts';
 import type { FetchPartition } from '../../connection/fetch-sessions.ts';
 import type { Position } from '../../partition/protocol.ts';
+import type { TraceContext } from '../../runtime/ports.ts';
 import { type PartitionKey, partitionKey } from '../../shard/ports.ts';
 import { errorCodeOf } from '../faults.ts';
 import { currentLeader } from '../leaders.ts';
@@ -25,6 +26,8 @@ export interface FetchBudget {
   readonly readCommitted: boolean;
   readonly usesTopicIds: boolean;
   readonly apiVersion: number;
+  /** Of the request; undefined: not sampled. */
+  readonly trace: TraceContext | undefined;
 }
 
 export interface PartitionFetch {
@@ -33,6 +36,8 @@ export interface PartitionFetch {
   /** As seen before reading; a wait is for more than this. */
   readonly highWatermark: bigint;
   readonly bytes: number;
+  /** The batches read, v2 whatever the client gets. */
+  readonly batches: readonly Uint8Array[];
   readonly response: FetchPartitionResponse;
 }
 
@@ -99,7 +104,7 @@ async function locate(
     return failed(wanted, key, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
   }
   try {
-    const position = await services.directory.partition(key).ask('position', wanted);
+    const position = await services.directory.partition(key).ask('position', wanted, budget.trace);
     if (position.errorCode !== ErrorCode.NONE) {
       return failed(wanted, key, position.errorCode, {
         ...(position.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE ? limits(position) : {}),
@@ -127,7 +132,14 @@ async function readOne(
     const magic = budget.apiVersion >= 4 ? 2 : budget.apiVersion >= 2 ? 1 : 0;
     // Versions below 3 cut a batch that is too large; the client tells by the cut that it must ask for more.
     const needOne = atLeastOne || (magic < 2 && bytesMax > 0);
-    const batches = await services.reader.read(key, wanted.fetchOffset, endOffset, Math.max(0, bytesMax), needOne);
+    const batches = await services.reader.read(
+      key,
+      wanted.fetchOffset,
+      endOffset,
+      Math.max(0, bytesMax),
+      needOne,
+      budget.trace,
+    );
     if (await logStartPassed(key, wanted.fetchOffset, batches[0], services)) {
       return failed(wanted, key, ErrorCode.OFFSET_OUT_OF_RANGE, limits(position));
     }
@@ -144,6 +156,7 @@ async function readOne(
       key,
       highWatermark: position.highWatermark,
       bytes,
+      batches,
       response: {
         partitionIndex: wanted.partition,
         errorCode: ErrorCode.NONE,
@@ -192,6 +205,7 @@ function failed(
     key,
     highWatermark: more.highWatermark ?? -1n,
     bytes: 0,
+    batches: [],
     response: {
       partitionIndex: wanted.partition,
       errorCode,

@@ -3,8 +3,11 @@
 
 import type { fetch } from '../../../protocol/apis/fetch.ts';
 import { ErrorCode } from '../../../protocol/errors.ts';
+import { countRecords } from '../../../protocol/records/batch.ts';
 import type { RequestOf, ResponseOf } from '../../../protocol/schema/define.ts';
 import type { FetchPartition, PartitionOutcome } from '../../connection/fetch-sessions.ts';
+import type { PartitionKey } from '../../shard/ports.ts';
+import { parsePartitionKey } from '../../shard/shards.ts';
 import { nodeEndpoints } from '../leaders.ts';
 import type { RequestContext, Services } from '../services.ts';
 import { type FetchBudget, type PartitionFetch, readPartitions } from './fetch-read.ts';
@@ -44,12 +47,14 @@ export async function handleFetch(request: Request, context: RequestContext, ser
     readCommitted: request.isolationLevel === 1,
     usesTopicIds,
     apiVersion: context.apiVersion,
+    trace: context.trace,
   };
   const fetched = await fetchUntilEnough(session.partitions, request, budget, context, services);
 
   const responses: TopicResponse[] = [];
   const topics = new Map<string, { response: TopicResponse; partitions: PartitionFetch['response'][] }>();
-  for (const { wanted, response } of fetched) {
+  for (const { wanted, response, key: partition, bytes, batches } of fetched) {
+    if (bytes > 0) countFetched(partition, bytes, batches, services);
     if (!session.tells(outcomeOf(wanted, response))) continue;
     const key = usesTopicIds ? wanted.topicId : wanted.topic;
     let topic = topics.get(key);
@@ -88,12 +93,17 @@ async function fetchUntilEnough(
     if (settled || bytes >= minBytes || leftMs <= 0 || partitions.length === 0 || context.isClosing()) {
       return fetched;
     }
-    await advance(fetched, Math.min(leftMs, WAIT_SLICE_MS), services);
+    await advance(fetched, Math.min(leftMs, WAIT_SLICE_MS), context, services);
   }
 }
 
 /** Resolves when one of the partitions has more than was seen of it, or the time is over. */
-async function advance(fetched: readonly PartitionFetch[], waitMs: number, services: Services): Promise<void> {
+async function advance(
+  fetched: readonly PartitionFetch[],
+  waitMs: number,
+  { trace }: RequestContext,
+  services: Services,
+): Promise<void> {
   const waiter = ++lastWaiter;
   const writers = fetched.map(({ key, highWatermark }) => ({
     writer: services.directory.partition(key),
@@ -104,7 +114,7 @@ async function advance(fetched: readonly PartitionFetch[], waitMs: number, servi
     timer = services.clock.setTimer(waitMs, resolve);
     for (const { writer, highWatermark } of writers) {
       // A writer that stops is a reason to look again, too.
-      writer.ask('awaitAdvance', { highWatermark, waiter }).then(
+      writer.ask('awaitAdvance', { highWatermark, waiter }, trace).then(
         (advanced) => advanced && resolve(),
         () => resolve(),
       );
@@ -116,6 +126,20 @@ async function advance(fetched: readonly PartitionFetch[], waitMs: number, servi
       services.logger.log('debug', 'waiter of a stopped partition', { key: writer.key, error });
     });
   }
+}
+
+function countFetched(
+  key: PartitionKey,
+  bytes: number,
+  batches: readonly Uint8Array[],
+  { catalog, events }: Services,
+): void {
+  const topic = catalog.byId(parsePartitionKey(key).topicId);
+  // Deleted while it was read.
+  if (topic === undefined) return;
+  let records = 0;
+  for (const chunk of batches) records += countRecords(chunk);
+  events.fetched(topic.name, records, bytes);
 }
 
 function movedElsewhere(errorCode: number): boolean {

@@ -48,3 +48,14 @@ export async function dropJournal(servers: readonly string[], prefix: string): P
     await connection.close();
   }
 }
+
+/** Sequence of the log's last message, by a connection of its own. */
+export async function lastLogSequence(servers: readonly string[], prefix: string): Promise<number> {
+  const connection = await connect({ servers: [...servers] });
+  try {
+    const { state } = await (await jetstreamManager(connection)).streams.info(`${prefix}-log-0`);
+    return state.last_seq;
+  } finally {
+    await connection.close();
+  }
+}

@@ -32,8 +32,8 @@ class DefectiveLog implements ShardLog {
   readonly #defect: DiskDefect;
   #appends = 0;
   #reads = 0;
-  /** Of the partition whose last batch has been hidden: where it begins. */
-  readonly #hidden = new Map<PartitionKey, bigint>();
+  /** One above the last offset stored, by partition, as far as this opening knows. */
+  readonly #ends = new Map<PartitionKey, bigint>();
 
   constructor(log: ShardLog, defect: DiskDefect) {
     this.#log = log;
@@ -50,27 +50,22 @@ class DefectiveLog implements ShardLog {
   async append(entries: readonly LogEntry[]): Promise<void> {
     this.#appends++;
     if (this.#defect === 'acknowledges-unwritten' && this.#appends % 10 === 0) return;
-    if (this.#defect === 'hands-out-offsets-again') {
-      for (const entry of entries) if (entry.kind === 'batch') this.#hidden.set(entry.partition, entry.baseOffset);
-      // What comes at an offset that is taken is stored beside it, as a store without the check would.
-      return this.#log.append(entries.filter((entry) => entry.kind !== 'batch' || !this.#isTaken(entry)));
-    }
-    return this.#log.append(entries);
+    if (this.#defect !== 'hands-out-offsets-again') return this.#log.append(entries);
+    // What comes at an offset that is taken is dropped, as by a store that overwrites without looking.
+    return this.#log.append(entries.filter((entry) => entry.kind !== 'batch' || !this.#isTaken(entry)));
   }
 
-  readonly #taken = new Map<PartitionKey, bigint>();
-
   #isTaken(entry: BatchEntry): boolean {
-    const nextOffset = this.#taken.get(entry.partition) ?? 0n;
-    if (entry.lastOffset + 1n > nextOffset) this.#taken.set(entry.partition, entry.lastOffset + 1n);
-    return entry.baseOffset < nextOffset;
+    const end = this.#ends.get(entry.partition) ?? 0n;
+    if (entry.lastOffset >= end) this.#ends.set(entry.partition, entry.lastOffset + 1n);
+    return entry.baseOffset < end;
   }
 
   async describe(partition: PartitionKey) {
     const { checkpoint, ...description } = await this.#log.describe(partition);
     if (this.#defect === 'forgets-producers') return description;
     if (this.#defect === 'hands-out-offsets-again' && description.nextOffset > 2n) {
-      this.#taken.set(partition, description.nextOffset);
+      this.#ends.set(partition, description.nextOffset);
       return { ...description, nextOffset: description.nextOffset - 2n };
     }
     return checkpoint === undefined ? description : { ...description, checkpoint };

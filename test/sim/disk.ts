@@ -19,6 +19,8 @@ export interface DiskConditions {
   readonly readMeanMs: number;
 }
 
+/** The longest that one operation takes, ms: longer than a client waits, shorter than a run has to settle. */
+const DELAY_MAX_MS = 6_000;
 /** Free space that a full disk has left, bytes: metadata fits, batches do not for long. */
 const FULL_DISK_SPARE_BYTES = 256;
 
@@ -92,6 +94,6 @@ export class SimDisk {
     if (operation === 'watch') return 0;
     const writes = operation === 'append' || operation === 'open';
     const meanMs = writes ? this.#conditions.writeMeanMs : this.#conditions.readMeanMs;
-    return this.#slowFactor * (0.05 + this.#random.exponential(meanMs));
+    return Math.min(DELAY_MAX_MS, this.#slowFactor * (0.05 + this.#random.exponential(meanMs)));
   }
 }

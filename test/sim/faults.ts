@@ -44,7 +44,7 @@ export interface FaultPlan {
 type Draw = (random: SeededRandom, atMs: number, plan: FaultPlan) => Fault;
 
 /** The longest that a fault lasts, ms. */
-const DURATION_MAX_MS = 4_000;
+const DURATION_MAX_MS = 3_000;
 
 const draws: Readonly<Record<FaultKind, Draw>> = {
   'node-kill': (random, atMs, { nodes }) => ({

@@ -13,6 +13,17 @@ const TIME_MS = 30_000;
 const LIST_VERSION = 7;
 const FETCH_VERSION = 11;
 
+/** High watermark of a partition. @throws Error when it cannot be learned in time */
+export async function endOf(client: ClusterClient, partition: TopicPartition): Promise<bigint> {
+  const end = await retrying(client, client.environment.scheduler.nowMs + TIME_MS, async () => {
+    client.leaderMoved(partition.topic);
+    const nodeId = (await client.leaderOf(partition))?.nodeId;
+    return nodeId === undefined ? undefined : offsetOf(client, nodeId, partition, LATEST);
+  });
+  if (end === undefined) throw new Error(`the end of ${partitionId(partition)} cannot be learned`);
+  return end;
+}
+
 /** Notes the partition's whole content in the history. @throws Error when it cannot be read in time */
 export async function readWhole(client: ClusterClient, partition: TopicPartition): Promise<void> {
   const { scheduler, history } = client.environment;

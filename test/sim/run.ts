@@ -8,7 +8,7 @@ import { type ClusterClient, partitionId, type TopicPartition } from './clients/
 import { EARLIEST, SimConsumer } from './clients/consumer.ts';
 import { SimProducer } from './clients/producer.ts';
 import type { DiskDefect } from './defects.ts';
-import { readWhole } from './final-read.ts';
+import { endOf, readWhole } from './final-read.ts';
 import { GroupsRun } from './groups-run.ts';
 import type { HistoryEvent } from './history.ts';
 import type { NodeLog } from './node-host.ts';
@@ -33,6 +33,8 @@ export interface RunResult {
 /** Time that everything has to come to rest once the faults are over, ms. */
 const SETTLE_MS = 60_000;
 const SETUP_MS = 30_000;
+/** A log that has not grown for so long grows no more, ms. */
+const REST_MS = 7_000;
 /** Producers go on for a while after the faults, to show that the world works again. */
 const AFTERGLOW_MS = 1_000;
 
@@ -244,10 +246,23 @@ class Run {
 
   async #readEverything(): Promise<void> {
     const client = this.#client('final-reader');
+    await this.#complete('waiting for the logs to come to rest', this.#atRest(client));
     for (const partition of [...this.#partitions.values()].flat()) {
       await this.#complete(`reading ${partitionId(partition)}`, readWhole(client, partition));
     }
     client.disconnect();
+  }
+
+  /** Resolves when no log has grown for a while: what nobody waits for (acks=0) may still be on its way. */
+  async #atRest(client: ClusterClient): Promise<void> {
+    const { scheduler } = this.#world;
+    for (let before = ''; ; ) {
+      const ends = [];
+      for (const partition of [...this.#partitions.values()].flat()) ends.push(await endOf(client, partition));
+      if (before === String(ends)) return;
+      before = String(ends);
+      await scheduler.sleep(REST_MS);
+    }
   }
 
   /** Lets consumers read to the end, and notes how far they got. */

@@ -72,7 +72,7 @@ export interface Scenario {
 /** The scenario of a seed. */
 export function drawScenario(seed: number, nodeCount = 1): Scenario {
   const random = new SeededRandom(seed).fork('scenario');
-  const busyMs = random.int(6_000, 14_000);
+  const busyMs = random.int(4_500, 9_000);
   const topics = Array.from({ length: random.int(1, 2) }, (_, index) => ({
     name: `topic-${index}`,
     partitionCount: random.int(1, 3),
@@ -95,7 +95,7 @@ export function drawScenario(seed: number, nodeCount = 1): Scenario {
     deleteRecordsMeanMs: random.chance(0.4) ? random.int(500, 3_000) : Number.POSITIVE_INFINITY,
     churnMeanMs: random.chance(0.25) ? random.int(1_000, 4_000) : Number.POSITIVE_INFINITY,
     faults: drawFaults(random.fork('faults'), {
-      fromMs: 1_000,
+      fromMs: 500,
       untilMs: busyMs,
       nodes: nodes.map(({ nodeId }) => nodeId),
       clients,
@@ -135,7 +135,7 @@ function drawProducer(random: SeededRandom, index: number, topics: readonly stri
     idempotent,
     inFlightMax: random.pick([1, 2, 5]),
     acks: idempotent ? -1 : random.pick([-1, -1, 1, 0]),
-    intervalMeanMs: random.pick([20, 100, 300]),
+    intervalMeanMs: random.pick([40, 100, 300]),
     batchRecordsMax: random.pick([1, 3, 10]),
     valueBytes: random.pick([10, 100, 700]),
     compression: random.pick(['none', 'none', 'gzip', 'lz4', 'snappy'] as const),
@@ -160,13 +160,16 @@ function drawConsumer(random: SeededRandom, index: number, topics: readonly stri
 function drawMembers(random: SeededRandom, busyMs: number): MemberPlan[] {
   const groupCount = random.int(1, 2);
   const sessionTimeoutMs = random.pick([1_000, 3_000, 6_000]);
+  const rebalanceTimeoutMs = random.pick([2_000, 5_000]);
+  // A member hears of a rebalance from its heartbeat, and has to join before the time-out.
+  const heartbeatMs = Math.min(sessionTimeoutMs / random.pick([3, 10]), rebalanceTimeoutMs / 4);
   return Array.from({ length: random.int(1, 5) }, (_, index) => ({
     name: `member-${index}`,
     groupId: `group-${index % groupCount}`,
     instanceId: random.chance(0.25) ? `instance-${index}` : null,
     sessionTimeoutMs,
-    rebalanceTimeoutMs: random.pick([2_000, 5_000]),
-    heartbeatMs: sessionTimeoutMs / random.pick([3, 10]),
+    rebalanceTimeoutMs,
+    heartbeatMs,
     commitMs: random.pick([100, 400, 1_500]),
     maxWaitMs: random.pick([50, 300]),
     joinMs: random.chance(0.5) ? 0 : random.int(0, busyMs),

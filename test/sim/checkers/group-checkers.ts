@@ -84,12 +84,9 @@ function judgeFetched(
       const what = `${key} is at ${offset}, ${floor} was acknowledged before`;
       violations.push({ checker: 'commit regressed', what, eventIndex: index });
     }
-    if (offset >= 0n && !attempted.get(key)?.has(offset)) {
-      violations.push({
-        checker: 'phantom commit',
-        what: `${key} is at ${offset}, never committed`,
-        eventIndex: index,
-      });
+    if (offset >= 0n && (attempted.get(key)?.get(offset) ?? 0) === 0) {
+      const what = `${key} is at ${offset}, never committed or refused`;
+      violations.push({ checker: 'phantom commit', what, eventIndex: index });
     }
   }
   return violations;

@@ -60,8 +60,12 @@ export function staleReads({ events }: LogView): Violation[] {
     number,
     { ends: ReadonlyMap<PartitionId, bigint>; starts: ReadonlyMap<PartitionId, bigint> }
   >();
+  // Fetches that begin between two changes share one copy of what was known.
+  let known: { ends: ReadonlyMap<PartitionId, bigint>; starts: ReadonlyMap<PartitionId, bigint> } | undefined;
   const raise = (map: Map<PartitionId, bigint>, partition: PartitionId, offset: bigint) => {
-    if (offset > (map.get(partition) ?? -1n)) map.set(partition, offset);
+    if (offset <= (map.get(partition) ?? -1n)) return;
+    map.set(partition, offset);
+    known = undefined;
   };
   for (const event of events) {
     if (event.kind === 'sent' && event.outcome === 'ok' && event.baseOffset >= 0n) {
@@ -70,7 +74,8 @@ export function staleReads({ events }: LogView): Violation[] {
     } else if (event.kind === 'recordsDeleted' && event.outcome === 'ok') {
       raise(deleted, (deletions.get(event.operation) as EventOf<'deleteRecords'>).partition, event.logStartOffset);
     } else if (event.kind === 'fetch') {
-      atBegin.set(event.operation, { ends: new Map(acknowledged), starts: new Map(deleted) });
+      known ??= { ends: new Map(acknowledged), starts: new Map(deleted) };
+      atBegin.set(event.operation, known);
     } else if (event.kind === 'poll') {
       const begin = atBegin.get(event.operation);
       const report = (what: string) =>

@@ -1,0 +1,25 @@
+// Seeds that have failed, each with what was wrong: they run in every test from then on. What a seed means changes when
+// the scenarios are drawn otherwise, so each of these failures has a small test of its own beside the code that it is
+// about; the seeds stay for the company that they keep.
+
+export interface Regression {
+  readonly seed: number;
+  readonly was: string;
+}
+
+export const regressions: readonly Regression[] = [
+  {
+    seed: 3,
+    was: 'consumers whose min.bytes did not fit into max.bytes waited at every fetch and fell behind for ever',
+  },
+  { seed: 14, was: 'the same, with a consumer that wanted 2,000 bytes and took one batch at a time' },
+  {
+    seed: 34,
+    was: 'batches that waited for their shard to open overtook one another and were refused as out of order',
+  },
+  {
+    seed: 48,
+    was: "a full disk refused a new producer's first batch and took its second, so the first was out of order for ever",
+  },
+  { seed: 78, was: 'the same as 48, found again with a paused node' },
+];

@@ -1,0 +1,67 @@
+// The simulator's share of every test run: many seeds, those that have failed before, and the proof that a seed is a seed.
+
+import { expect } from 'chai';
+import { faultKinds } from './faults.ts';
+import { regressions } from './regressions.ts';
+import { type RunResult, runScenario } from './run.ts';
+import { drawScenario } from './scenario.ts';
+
+const SEEDS = 200;
+/** Seeds of one test case: small enough for its time-out on a busy machine. */
+const SEEDS_PER_CASE = 20;
+const CASE_TIMEOUT_MS = 120_000;
+
+function verdictOf({ seed, violations, events }: RunResult): string {
+  const lines = violations.slice(0, 5).map(({ checker, what, eventIndex }) => {
+    const event = events[eventIndex];
+    return `  event ${eventIndex} at ${event?.atMs.toFixed(1)} ms: ${checker}: ${what}`;
+  });
+  return [`seed ${seed} fails; replay it with: npm run sim -- --seed ${seed} --verbose`, ...lines].join('\n');
+}
+
+async function mustPass(seed: number): Promise<void> {
+  const result = await runScenario(drawScenario(seed));
+  if (result.violations.length > 0) throw new Error(verdictOf(result));
+}
+
+describe('the simulator', function () {
+  this.timeout(CASE_TIMEOUT_MS);
+
+  it('gives the same history to the same seed, and others to others', async () => {
+    const hashes = new Set<string>();
+    for (const seed of [7, 21, 62]) {
+      const first = await runScenario(drawScenario(seed));
+      const second = await runScenario(drawScenario(seed));
+      expect(second.hash).to.equal(first.hash);
+      expect(second.steps).to.equal(first.steps);
+      hashes.add(first.hash);
+    }
+    expect(hashes.size).to.equal(3);
+  });
+
+  it('draws every kind of fault, and clients of every kind', () => {
+    const scenarios = Array.from({ length: SEEDS }, (_, index) => drawScenario(index + 1));
+    expect(new Set(scenarios.flatMap(({ faults }) => faults.map(({ kind }) => kind)))).to.have.all.keys(faultKinds);
+    const has = (matches: (scenario: (typeof scenarios)[number]) => boolean) => scenarios.filter(matches).length;
+    expect(
+      has(({ producers }) => producers.some(({ idempotent, inFlightMax }) => idempotent && inFlightMax > 1)),
+    ).to.be.above(50);
+    expect(has(({ producers }) => producers.some(({ idempotent }) => !idempotent))).to.be.above(30);
+    expect(has(({ members }) => members.some(({ instanceId }) => instanceId !== null))).to.be.above(20);
+    expect(has(({ members }) => members.some(({ goes, goMs }) => goes === 'die' && Number.isFinite(goMs)))).to.be.above(
+      20,
+    );
+    expect(has(({ deleteRecordsMeanMs }) => Number.isFinite(deleteRecordsMeanMs))).to.be.above(30);
+    expect(has(({ churnMeanMs }) => Number.isFinite(churnMeanMs))).to.be.above(20);
+  });
+
+  for (const { seed, was } of regressions) {
+    it(`passes seed ${seed}: ${was}`, () => mustPass(seed));
+  }
+
+  for (let from = 1; from <= SEEDS; from += SEEDS_PER_CASE) {
+    it(`passes seeds ${from} to ${from + SEEDS_PER_CASE - 1}`, async () => {
+      for (let seed = from; seed < from + SEEDS_PER_CASE; seed++) await mustPass(seed);
+    });
+  }
+});

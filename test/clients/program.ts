@@ -102,7 +102,7 @@ export class ClientRun {
 
 /** Produces records in this order, waits for all acks and returns them in the order of the records. */
 export async function produce(
-  client: Client,
+  client: Pick<Client, 'name'>,
   command: Command,
   to: { bootstrap: string; topic: string; codec?: Codec; idempotent?: boolean },
   records: readonly SentRecord[],

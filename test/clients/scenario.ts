@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import type { BrokerProcess } from '../support/broker-process.ts';
 import { type Client, ClientRun, type Codec, type Command, consume, produce } from './program.ts';
 import { type Lack, numberedRecords, type SeenRecord, type SentRecord, sampleRecords } from './records.ts';
-import { committedOffsets, createTopic, endOffsets, groupState, startTarget } from './target.ts';
+import { committedOffsets, createTopic, endOffsets, groupState, useTarget } from './target.ts';
 import { goProgram } from './toolchain.ts';
 import { anyEvent, eventually } from './waiting.ts';
 
@@ -18,18 +18,13 @@ const settleTimeoutMs = 30_000;
 /** Declares the tests of one client. */
 export function describeClient(client: Client): void {
   describe(`${client.name} as a client`, () => {
-    let broker: BrokerProcess;
+    const broker = useTarget();
     let command: Command;
     let reference: Command;
     before(async function () {
       this.timeout(setUpTimeoutMs);
       command = await client.setUp();
       reference = await goProgram('franz-go');
-      broker = await startTarget();
-    });
-    after(async function () {
-      this.timeout(setUpTimeoutMs);
-      await broker?.remove();
     });
 
     for (const codec of client.codecs)
@@ -37,10 +32,10 @@ export function describeClient(client: Client): void {
         const topic = `codec-${codec}`;
         const partitions = 3;
         const records = recordsFor(client, 240, partitions);
-        await createTopic(broker.bootstrap, topic, partitions);
-        const acks = await produce(client, command, { bootstrap: broker.bootstrap, topic, codec }, records);
+        await createTopic(broker().bootstrap, topic, partitions);
+        const acks = await produce(client, command, { bootstrap: broker().bootstrap, topic, codec }, records);
 
-        const from = { bootstrap: broker.bootstrap, topic, partitions, count: records.length };
+        const from = { bootstrap: broker().bootstrap, topic, partitions, count: records.length };
         const seen = await consume({ name: 'franz-go' }, reference, from);
         expectSame(seen, records, ofReference(client.lacks));
         expectAcked(acks, seen, client.lacks);
@@ -52,10 +47,10 @@ export function describeClient(client: Client): void {
       it('produces as an idempotent producer', async () => {
         const [topic, partitions] = ['idempotent', 3];
         const records = recordsFor(client, 120, partitions);
-        await createTopic(broker.bootstrap, topic, partitions);
-        const to = { bootstrap: broker.bootstrap, topic, codec: 'none', idempotent: true } as const;
+        await createTopic(broker().bootstrap, topic, partitions);
+        const to = { bootstrap: broker().bootstrap, topic, codec: 'none', idempotent: true } as const;
         const acks = await produce(client, command, to, records);
-        const from = { bootstrap: broker.bootstrap, topic, partitions, count: records.length };
+        const from = { bootstrap: broker().bootstrap, topic, partitions, count: records.length };
         const seen = await consume({ name: 'franz-go' }, reference, from);
         expectSame(seen, records, ofReference(client.lacks));
         expectAcked(acks, seen, client.lacks);
@@ -63,7 +58,7 @@ export function describeClient(client: Client): void {
       }).timeout(caseTimeoutMs);
 
     it('shares a topic in a group of three, takes over from a killed member and resumes where the group stood', () =>
-      groupStory(client, command, broker)).timeout(caseTimeoutMs);
+      groupStory(client, command, broker())).timeout(caseTimeoutMs);
   });
 }
 

@@ -12,8 +12,30 @@ const testConfig = {
   'offsets.topic.num.partitions': '10',
 };
 
-/** Starts the broker under test. Give the hook some minutes for Apache Kafka. */
-export function startTarget(options: BrokerOptions = {}): Promise<BrokerProcess> {
+const startTimeoutMs = 360_000;
+
+/**
+ * For the body of a `describe`: starts the broker under test before its tests and removes it after them. What the broker
+ * printed follows a failed test.
+ * @returns the broker, once the tests run
+ */
+export function useTarget(options: BrokerOptions = {}): () => BrokerProcess {
+  let broker: BrokerProcess | undefined;
+  before(async function () {
+    this.timeout(startTimeoutMs);
+    broker = await startTarget(options);
+  });
+  afterEach(function () {
+    if (this.currentTest?.state === 'failed') console.error(`the broker printed:\n${broker?.output().slice(-4096)}`);
+  });
+  after(async function () {
+    this.timeout(startTimeoutMs);
+    await broker?.remove();
+  });
+  return () => broker!;
+}
+
+function startTarget(options: BrokerOptions): Promise<BrokerProcess> {
   const config = { ...testConfig, ...options.config };
   const target = process.env.SARGASSO_TEST_TARGET ?? 'sargasso';
   if (target === 'kafka') return startKafka({ ...options, config });

@@ -86,22 +86,25 @@ def member(options):
         say("assigned", partitions=[])
 
     consumer.subscribe([options.topic], on_assign=assigned, on_revoke=revoked)
-    while not asked.is_set():
-        messages = consumer.consume(500, 0.2)
-        if not messages:
-            continue
-        offsets = {}
-        for message in messages:
-            if message.error() is not None:
-                raise ck.KafkaException(message.error())
-            say_message(message)
-            offsets[message.partition()] = message.offset() + 1
-        wanted = [ck.TopicPartition(options.topic, partition, offset) for partition, offset in offsets.items()]
-        for taken in consumer.commit(offsets=wanted, asynchronous=False):
-            if taken.error is not None:
-                raise ck.KafkaException(taken.error)
-        say("committed", offsets=offsets)
-    consumer.close()
+    try:
+        while not asked.is_set():
+            messages = consumer.consume(500, 0.2)
+            if not messages:
+                continue
+            offsets = {}
+            for message in messages:
+                if message.error() is not None:
+                    raise ck.KafkaException(message.error())
+                say_message(message)
+                offsets[message.partition()] = message.offset() + 1
+            wanted = [ck.TopicPartition(options.topic, partition, offset) for partition, offset in offsets.items()]
+            for taken in consumer.commit(offsets=wanted, asynchronous=False):
+                if taken.error is not None:
+                    raise ck.KafkaException(taken.error)
+            say("committed", offsets=offsets)
+    finally:
+        # Leaves the group, also after an error.
+        consumer.close()
 
 
 main(produce=produce, consume=consume, member=member)

@@ -11,6 +11,7 @@ import { groupOptions } from './options/group.ts';
 import { logOptions } from './options/log.ts';
 import { networkOptions, nodeOptions } from './options/network.ts';
 import { processOptions, storageOptions } from './options/node.ts';
+import { telemetryOptions } from './options/telemetry.ts';
 
 /** The options that the broker acts on; `BrokerConfig` has a field for each. */
 export const brokerOptions = {
@@ -20,6 +21,7 @@ export const brokerOptions = {
   ...processOptions,
   ...logOptions,
   ...groupOptions,
+  ...telemetryOptions,
 } as const;
 
 /** The same in sections, for `--help` and the docs. */
@@ -30,6 +32,7 @@ export const brokerOptionSections: readonly { readonly title: string; readonly o
   { title: 'Process', options: processOptions },
   { title: 'Topics and logs', options: logOptions },
   { title: 'Consumer groups', options: groupOptions },
+  { title: 'Health, metrics and traces', options: telemetryOptions },
 ];
 
 /** Kafka's remaining broker properties: taken without effect, or refused. */

@@ -1,7 +1,7 @@
 // Listeners: the text of `listeners` and `advertised.listeners` as endpoints, and what Kafka demands of them
 // (SocketServerConfigs, AbstractKafkaConfig.validateListeners). Only plain TCP is served; other protocols are refused here.
 
-import type { Reading } from './value-types.ts';
+import { type Reading, splitList } from './value-types.ts';
 
 export interface Listener {
   /** Upper case, as Kafka normalises it. */
@@ -23,15 +23,21 @@ export function readListeners(text: string): Reading<readonly Listener[]> {
   const items = text.split(',').map((item) => item.trim());
   const listeners: Listener[] = [];
   for (const item of items) {
-    const parts = /^(.+):\/\/(?:\[([0-9a-fA-F:.%a-z]*)\]|([0-9a-zA-Z\-%._]*)):([0-9]+)$/.exec(item);
-    if (parts === null) return { problem: item === '' ? 'a listener is missing' : `'${item}' is not a listener` };
-    const port = Number(parts[4]);
-    if (port > 65535) return { problem: `the port of '${item}' is above 65535` };
-    listeners.push({ name: parts[1]!.toUpperCase(), host: parts[2] ?? parts[3] ?? '', port });
+    const reading = readListener(item);
+    if ('problem' in reading) return reading;
+    listeners.push(reading.value);
   }
   const name = firstRepeated(listeners.map((listener) => listener.name));
   if (name !== undefined) return { problem: `each listener needs a name of its own, but ${name} occurs twice` };
   return { value: listeners };
+}
+
+function readListener(item: string): Reading<Listener> {
+  const parts = /^(.+):\/\/(?:\[([0-9a-fA-F:.%a-z]*)\]|([0-9a-zA-Z\-%._]*)):([0-9]+)$/.exec(item);
+  if (parts === null) return { problem: item === '' ? 'a listener is missing' : `'${item}' is not a listener` };
+  const port = Number(parts[4]);
+  if (port > 65535) return { problem: `the port of '${item}' is above 65535` };
+  return { value: { name: parts[1]!.toUpperCase(), host: parts[2] ?? parts[3] ?? '', port } };
 }
 
 /** The text of listeners, as `readListeners` reads it. */
@@ -42,6 +48,35 @@ export function printListeners(listeners: readonly Listener[]): string {
 /** `PLAINTEXT://host:9092`, IPv6 in brackets. */
 export function printListener({ name, host, port }: Listener): string {
   return `${name}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** An address of the admin port. */
+export type AdminListener = Pick<Listener, 'host' | 'port'>;
+
+/** The form of one, for messages. */
+export const adminListenerForm =
+  'http://HOST:PORT, with commas between several (http://:9644 listens on every address), or empty';
+
+/** Reads `admin.listeners`; empty: none. */
+export function readAdminListeners(text: string): Reading<readonly AdminListener[]> {
+  const listeners: AdminListener[] = [];
+  for (const item of splitList(text)) {
+    const reading = readListener(item);
+    if ('problem' in reading) return reading;
+    const { name, host, port } = reading.value;
+    if (name !== 'HTTP') return { problem: `'${item}' is not served: only http is` };
+    listeners.push({ host, port });
+  }
+  return { value: listeners };
+}
+
+export function printAdminListeners(listeners: readonly AdminListener[]): string {
+  return listeners.map(printAdminListener).join(',');
+}
+
+/** `http://host:9644`, IPv6 in brackets. */
+export function printAdminListener({ host, port }: AdminListener): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Reads `listener.security.protocol.map`: `NAME:PROTOCOL` pairs. */

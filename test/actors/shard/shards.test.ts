@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { type PartitionKey, partitionKey, type StorageFault } from '../../../src/actors/shard/ports.ts';
 import { parsePartitionKey, Shards } from '../../../src/actors/shard/shards.ts';
 import { View, type ViewValue } from '../../../src/actors/shard/view.ts';
+import { noEvents, noTracer } from '../../../src/events.ts';
 import { createMemoryStore, MemoryDisk, type MemoryFaults } from '../../../src/storage/memory.ts';
 import { SimProcess } from '../../sim/process.ts';
 import { SeededRandom } from '../../sim/random.ts';
@@ -51,6 +52,8 @@ function story({
     logger: { log: () => {} },
     limits: { appendBytesMax: 1_000, reopenDelayMs: REOPEN_DELAY_MS },
     epochs: undefined,
+    events: noEvents,
+    tracer: noTracer,
     onClosed: (shard, error) => told.push(`closed ${shard} ${(error as StorageFault).code}`),
     onOpened: (shard) => told.push(`opened ${shard}`),
   });

@@ -5,6 +5,7 @@
 import { brokerOptions, optionDefinition } from './broker-options.ts';
 import { fieldName, invalidValueMessage, type ValuesOf } from './definition.ts';
 import { advertisedProblem, deriveAdvertised, type Listener, listenersProblem } from './listeners.ts';
+import { natsProblem } from './options/cluster.ts';
 
 type OptionValues = ValuesOf<typeof brokerOptions>;
 
@@ -110,6 +111,26 @@ function isControllers(values: OptionValues, { name }: Listener): boolean {
   return values.controllerListenerNames.some((controller) => controller.toUpperCase() === name);
 }
 
+/** What a node of a cluster cannot do without, and what contradicts itself. */
+function clusterProblems(values: OptionValues, { given }: ConfigLayers): [name: string, problem: string][] {
+  if (values.storage === 'embedded') return [];
+  const problems: [string, string][] = [];
+  if (values.natsServers.length === 0) {
+    problems.push(['nats.servers', `storage=${values.storage} needs the addresses of the NATS servers`]);
+  }
+  if (!given.has('node.id') && !given.has('broker.id')) {
+    problems.push(['node.id', `storage=${values.storage} needs a node.id of its own on each node; none is given`]);
+  }
+  const logins = [values.natsUser, values.natsToken, values.natsCredsFile, values.natsNkeyFile];
+  if (logins.filter((login) => login !== null).length > 1) {
+    problems.push(['nats.user', 'give one of nats.user, nats.token, nats.creds.file and nats.nkey.file']);
+  }
+  if ((values.natsTlsCertFile === null) !== (values.natsTlsKeyFile === null)) {
+    problems.push(['nats.tls.cert.file', 'nats.tls.cert.file and nats.tls.key.file go together']);
+  }
+  return problems;
+}
+
 function crossProblems(values: OptionValues, config: BrokerConfig): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const add = (name: string, problem: string | undefined) => {
@@ -123,7 +144,10 @@ function crossProblems(values: OptionValues, config: BrokerConfig): ConfigProble
   }
   const bothIds = config.layers.given.has('node.id') && values.brokerId >= 0 && values.brokerId !== values.nodeId;
   add('broker.id', bothIds ? `it differs from node.id, which is ${values.nodeId}` : undefined);
+  for (const [name, problem] of clusterProblems(values, config.layers)) add(name, problem);
   const sessionBounds = values.groupMinSessionTimeoutMs > values.groupMaxSessionTimeoutMs;
+  const nats = natsProblem(values);
+  if (nats !== undefined) add(...nats);
   add('group.min.session.timeout.ms', sessionBounds ? 'it is above group.max.session.timeout.ms' : undefined);
   const lagMin = BigInt(effectiveText(config.layers, 'log.cleaner.min.compaction.lag.ms')!.trim());
   const lagMax = BigInt(effectiveText(config.layers, 'log.cleaner.max.compaction.lag.ms')!.trim());

@@ -7,6 +7,8 @@ import * as runtime from './accepted/runtime.ts';
 import * as security from './accepted/security.ts';
 import * as storage from './accepted/storage.ts';
 import type { Definition, Definitions } from './definition.ts';
+import { clusterOptions, natsOptions } from './options/cluster.ts';
+import { clusterOptions } from './options/cluster.ts';
 import { groupOptions } from './options/group.ts';
 import { logOptions } from './options/log.ts';
 import { networkOptions, nodeOptions } from './options/network.ts';
@@ -18,7 +20,10 @@ export const brokerOptions = {
   ...nodeOptions,
   ...networkOptions,
   ...storageOptions,
+  ...clusterOptions,
   ...processOptions,
+  ...natsOptions,
+  ...clusterOptions,
   ...logOptions,
   ...groupOptions,
   ...telemetryOptions,
@@ -29,7 +34,10 @@ export const brokerOptionSections: readonly { readonly title: string; readonly o
   { title: 'Node', options: nodeOptions },
   { title: 'Listeners and connections', options: networkOptions },
   { title: 'Storage', options: storageOptions },
+  { title: 'Cluster', options: clusterOptions },
   { title: 'Process', options: processOptions },
+  { title: 'NATS', options: natsOptions },
+  { title: 'Cluster', options: clusterOptions },
   { title: 'Topics and logs', options: logOptions },
   { title: 'Consumer groups', options: groupOptions },
   { title: 'Health, metrics and traces', options: telemetryOptions },
@@ -66,5 +74,7 @@ function listenerOption(name: string): Definition | undefined {
 export const ownOptionNames: ReadonlySet<string> = new Set([
   ...Object.keys(storageOptions),
   ...Object.keys(processOptions),
+  ...Object.keys(natsOptions),
+  ...Object.keys(clusterOptions),
   ...optionNames.filter((name) => optionDefinition(name)?.own),
 ]);

@@ -215,6 +215,7 @@ export class JournalShardLog implements ShardLog {
       // Parts without their last one have no effect.
       for (const message of landed) this.#note(message.sequence, message.bytes);
       this.#failed(error);
+      if (error instanceof StorageFault && error.code === 'full') usage.refused(this.shard, bytes);
       throw error;
     }
     for (const message of landed) {

@@ -15,6 +15,8 @@ interface StreamUsage {
   bytesMax: number;
   /** Appended by this node since then. */
   appended: number;
+  /** The smallest append that there was no room for, and has not been since; 0: none. */
+  refused: number;
 }
 
 export class Usage {
@@ -51,7 +53,7 @@ export class Usage {
 
   /** Whether records are being refused. */
   get full(): boolean {
-    return [...this.#streams.values()].some((stream) => this.#room(stream) <= 0);
+    return [...this.#streams.values()].some((stream) => this.#room(stream) < Math.max(1, stream.refused));
   }
 
   /** Looks all streams up. @throws RequestLost, JetStreamError */
@@ -61,10 +63,11 @@ export class Usage {
       // What is acknowledged while the look-up is under way may or may not be in its answer: it is counted twice, for once.
       const before = former?.appended ?? 0;
       const { config, state } = await streamInfo(this.#requester, this.#names, stream);
-      const usage = former ?? { bytes: 0, bytesMax: 0, appended: 0 };
+      const usage = former ?? { bytes: 0, bytesMax: 0, appended: 0, refused: 0 };
       usage.bytes = state.bytes;
       usage.bytesMax = config.max_bytes > 0 ? config.max_bytes : -1;
       usage.appended -= before;
+      if (this.#room(usage) >= usage.refused) usage.refused = 0;
       this.#streams.set(stream, usage);
     }
     if (this.full !== this.#wasFull) {
@@ -79,10 +82,18 @@ export class Usage {
   requireRoom(shard: number, bytes: number): void {
     const stream = this.#streams.get(this.#names.logStream(shard));
     if (stream === undefined || this.#room(stream) >= bytes) return;
+    this.refused(shard, bytes);
     const used = stream.bytes + stream.appended;
     throw new StorageFault('full', `shard ${shard}: the journal holds ${used} of ${stream.bytesMax} bytes`);
   }
 
+  /** There was no room for an append of that many bytes. */
+  refused(shard: number, bytes: number): void {
+    const stream = this.#streams.get(this.#names.logStream(shard));
+    if (stream !== undefined) stream.refused = stream.refused === 0 ? bytes : Math.min(stream.refused, bytes);
+  }
+
+  /** An append was acknowledged. */
   appended(shard: number, bytes: number): void {
     const stream = this.#streams.get(this.#names.logStream(shard));
     if (stream !== undefined) stream.appended += bytes;

@@ -34,7 +34,7 @@ export function natsAccess(config: BrokerConfig): NatsAccess {
 
 /** Servers are pinged so often that a dead one is left within half the time in which a node counts as dead, ms. */
 export function natsPingIntervalMs(config: BrokerConfig): number {
-  return Math.max(50, Math.floor(config.nodeFailureTimeoutMs / 6));
+  return Math.max(50, Math.floor(config.failureDetectionMs / 6));
 }
 
 export function mailboxLimits(config: BrokerConfig): Partial<MailboxLimits> {

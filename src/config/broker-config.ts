@@ -5,7 +5,6 @@
 import { brokerOptions, optionDefinition } from './broker-options.ts';
 import { fieldName, invalidValueMessage, type ValuesOf } from './definition.ts';
 import { advertisedProblem, deriveAdvertised, type Listener, listenersProblem } from './listeners.ts';
-import { natsProblem } from './options/cluster.ts';
 
 type OptionValues = ValuesOf<typeof brokerOptions>;
 
@@ -146,8 +145,6 @@ function crossProblems(values: OptionValues, config: BrokerConfig): ConfigProble
   add('broker.id', bothIds ? `it differs from node.id, which is ${values.nodeId}` : undefined);
   for (const [name, problem] of clusterProblems(values, config.layers)) add(name, problem);
   const sessionBounds = values.groupMinSessionTimeoutMs > values.groupMaxSessionTimeoutMs;
-  const nats = natsProblem(values);
-  if (nats !== undefined) add(...nats);
   add('group.min.session.timeout.ms', sessionBounds ? 'it is above group.max.session.timeout.ms' : undefined);
   const lagMin = BigInt(effectiveText(config.layers, 'log.cleaner.min.compaction.lag.ms')!.trim());
   const lagMax = BigInt(effectiveText(config.layers, 'log.cleaner.max.compaction.lag.ms')!.trim());

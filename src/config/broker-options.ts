@@ -7,7 +7,6 @@ import * as runtime from './accepted/runtime.ts';
 import * as security from './accepted/security.ts';
 import * as storage from './accepted/storage.ts';
 import type { Definition, Definitions } from './definition.ts';
-import { clusterOptions, natsOptions } from './options/cluster.ts';
 import { clusterOptions } from './options/cluster.ts';
 import { groupOptions } from './options/group.ts';
 import { logOptions } from './options/log.ts';
@@ -22,8 +21,6 @@ export const brokerOptions = {
   ...storageOptions,
   ...clusterOptions,
   ...processOptions,
-  ...natsOptions,
-  ...clusterOptions,
   ...logOptions,
   ...groupOptions,
   ...telemetryOptions,
@@ -36,8 +33,6 @@ export const brokerOptionSections: readonly { readonly title: string; readonly o
   { title: 'Storage', options: storageOptions },
   { title: 'Cluster', options: clusterOptions },
   { title: 'Process', options: processOptions },
-  { title: 'NATS', options: natsOptions },
-  { title: 'Cluster', options: clusterOptions },
   { title: 'Topics and logs', options: logOptions },
   { title: 'Consumer groups', options: groupOptions },
   { title: 'Health, metrics and traces', options: telemetryOptions },
@@ -74,7 +69,5 @@ function listenerOption(name: string): Definition | undefined {
 export const ownOptionNames: ReadonlySet<string> = new Set([
   ...Object.keys(storageOptions),
   ...Object.keys(processOptions),
-  ...Object.keys(natsOptions),
-  ...Object.keys(clusterOptions),
   ...optionNames.filter((name) => optionDefinition(name)?.own),
 ]);

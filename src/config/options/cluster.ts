@@ -79,6 +79,33 @@ export const clusterOptions = {
     max: 64,
     meaning: 'JetStream streams that the shards are spread over. Fixed when the journal is created.',
   }),
+  'nats.connect.timeout.ms': int({
+    own: true,
+    default: 60000,
+    min: 0,
+    unit: 'ms',
+    meaning: 'How long a starting node tries to reach NATS before it gives up.',
+  }),
+  'remote.requests.max': int({
+    own: true,
+    default: 16384,
+    min: 1,
+    meaning: 'Requests under way to one other node; a further one is answered with a retriable error.',
+  }),
+  'remote.request.bytes.max': long({
+    own: true,
+    default: 268435456,
+    min: 1048576,
+    unit: 'bytes',
+    meaning: 'Their bytes; a request that would exceed them is answered with a retriable error.',
+  }),
+  'remote.window.bytes': int({
+    own: true,
+    default: 33554432,
+    min: 65536,
+    unit: 'bytes',
+    meaning: 'Bytes of requests on the way to one other node that it has not answered; further requests wait.',
+  }),
   'failure.detection.ms': int({
     own: true,
     default: 3000,

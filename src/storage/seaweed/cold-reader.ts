@@ -143,7 +143,8 @@ export class ColdReader {
       if (run.baseOffset >= endOffset) break;
       if (run.baseOffset >= next && run.lastOffset < endOffset) bytes += run.rawBytes;
       else {
-        for (const batch of await this.#batches(run)) {
+        const [buffer] = await this.#cache.load([this.#place(run)]);
+        for (const batch of batchesIn(buffer!)) {
           if (batch.lastOffset >= next && batch.baseOffset < endOffset) bytes += batch.bytes;
         }
       }
@@ -192,13 +193,10 @@ export class ColdReader {
 
   /** The run's batches at or above the log start. */
   async #liveBatches(runs: PartitionRuns, run: Run): Promise<ColdBatch[]> {
-    const batches = await this.#batches(run);
-    return batches.filter((batch) => batch.lastOffset >= runs.logStartOffset);
-  }
-
-  async #batches(run: Run): Promise<(BatchPlace & ColdBatch)[]> {
     const [buffer] = await this.#cache.load([this.#place(run)]);
-    return [...batchesIn(buffer!)].map((batch) => ({ ...batch, maxTimestampMs: maxTimestampAt(buffer!, batch.at) }));
+    return [...batchesIn(buffer!)]
+      .filter((batch) => batch.lastOffset >= runs.logStartOffset)
+      .map(({ at, baseOffset }) => ({ baseOffset, maxTimestampMs: maxTimestampAt(buffer!, at) }));
   }
 }
 

@@ -90,6 +90,8 @@ export interface ColdStoreStatus {
   readonly backlogAgeMs: number;
   readonly movedRuns: number;
   readonly movedBytes: number;
+  /** Runs that a broker has acknowledged, which proves nothing. */
+  readonly ackedRuns: number;
   /** Runs that were sent again because a stream broke or no proof came. */
   readonly resentRuns: number;
   /** Wall-clock ms of the last acknowledgement and the last proof; undefined before the first. */
@@ -100,6 +102,8 @@ export interface ColdStoreStatus {
   /** Bytes that readers were given, and how many runs they had to wait for. */
   readonly readBytes: number;
   readonly fetchedRuns: number;
+  /** Chunks of log files that were looked through for runs. */
+  readonly scannedChunks: number;
   readonly indexBytes: number;
   readonly cacheBytes: number;
   readonly deletedFiles: number;

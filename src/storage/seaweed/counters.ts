@@ -3,12 +3,14 @@
 export class SeaweedCounters {
   movedRuns = 0;
   movedBytes = 0;
+  ackedRuns = 0;
   resentRuns = 0;
   /** Bytes of the runs given and not proven, over all shards. */
   unprovenBytes = 0;
   lastAckMs: number | undefined;
   lastProofMs: number | undefined;
   lastFault: { readonly message: string; readonly atMs: number } | undefined;
+  scannedChunks = 0;
   readBytes = 0;
   fetchedRuns = 0;
   deletedFiles = 0;

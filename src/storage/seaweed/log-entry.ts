@@ -47,12 +47,13 @@ export function logEntryAt(buffer: Buffer, at: number): LogEntryPlace | 'cut' | 
   if (at + 4 > buffer.length) return 'cut';
   const end = at + 4 + buffer.readUInt32BE(at);
   let next = at + 4;
-  // Fields come in the order of their numbers (proto3 encoders write them so); absent ones are zero.
   while (next < end) {
     const tag = readVarint(buffer, next);
     if (tag === undefined) return cutOrWrong(buffer, next);
     const field = tag.value >>> 3;
     const wire = tag.value & 7;
+    // Fields come in the order of their numbers, as Go writes them; an empty value is not there.
+    if (field > LOG_ENTRY_DATA) return { valueAt: end, valueBytes: 0, end };
     const length = readVarint(buffer, tag.end);
     if (length === undefined) return cutOrWrong(buffer, tag.end);
     if (wire === WIRE_VARINT) {

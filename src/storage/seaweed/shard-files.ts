@@ -157,6 +157,7 @@ export class ShardFiles {
       try {
         if (chunk.is_chunk_manifest) throw new StorageFault('corrupt', 'it is a list of chunks');
         const runs = await scanChunk(bytes, (from, end) => filer.readChunk(fileId, from, end), limits);
+        counters.scannedChunks++;
         // Deleted between the listing and the look: by an earlier owner, as retention would have it.
         if (runs === undefined) return;
         this.#index.addChunk(file, fileId, bytes, runs.map(pageRunOf), true);

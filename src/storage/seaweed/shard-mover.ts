@@ -271,6 +271,7 @@ export class ShardMover {
       pending.sent = true;
       stream.send(frame, () => {
         pending.ackedMs = this.#context.clock.monotonicMs();
+        this.#context.counters.ackedRuns++;
         this.#context.counters.lastAckMs = this.#context.clock.nowMs();
         this.#wake();
       });

@@ -51,7 +51,8 @@ describe('damaged requests', () => {
   let witness: LocalClient;
   let topicId: string;
 
-  before(async () => {
+  // A node each: a damaged CreateTopics may well create thousands of partitions, which others would then list.
+  beforeEach(async () => {
     local = await startLocalNode();
     witness = local.connect();
     await witness.ask(createTopics, 7, {
@@ -61,7 +62,7 @@ describe('damaged requests', () => {
     topicId = (await witness.ask(metadata, 12, { topics: [{ name: topic }] })).topics[0].topicId;
   });
 
-  after(() => local.stop());
+  afterEach(() => local.stop());
 
   for (const { api } of routes) {
     it(`${FRAMES_PER_API} of ${api.name} harm nobody else`, async function () {

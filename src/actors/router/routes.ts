@@ -92,7 +92,7 @@ export const routes: readonly Route[] = [
   route(syncGroup, handleSyncGroup),
   route(describeGroups, handleDescribeGroups),
   route(listGroups, handleListGroups),
-  route(apiVersions, handleApiVersions),
+  route(apiVersions, (request, context) => handleApiVersions(request, context, advertisedApis)),
   route(createTopics, handleCreateTopics),
   route(deleteTopics, handleDeleteTopics),
   route(deleteRecords, handleDeleteRecords),

@@ -6,6 +6,8 @@ import { StorageFault } from './ports.ts';
 import type { Member, ViewValue } from './view.ts';
 
 export const VIEW_KEY = 'view';
+/** Compare-and-set attempts while others change the view. */
+const ATTEMPTS_MAX = 32;
 
 export interface NewCluster {
   /** Taken only when the cluster is created; absent: a random one. */
@@ -39,7 +41,7 @@ export async function joinView(
   cluster: NewCluster,
   random: Random,
 ): Promise<ViewValue> {
-  for (let attempt = 0; attempt < 32; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const stored = await readView(store);
     const value: ViewValue =
       stored === undefined
@@ -57,6 +59,32 @@ export async function joinView(
             ),
           };
     if ((await store.put(VIEW_KEY, encodeView(value), stored?.revision ?? 0)) !== undefined) return value;
+  }
+  throw new StorageFault('unavailable', 'the view keeps changing');
+}
+
+/**
+ * Takes a node out of the view: it leaves, or another node votes it out because it is silent.
+ * @param expectedEpoch absent when a node leaves itself. A vote gives the epoch of the view in which the silence was seen:
+ *   it is void if the view has changed since, by which the node may have come back or another vote been first.
+ * @returns the view without it; undefined when it was no member (any more) or the vote is void.
+ * @throws StorageFault `unavailable` when others keep changing the view first
+ */
+export async function leaveView(
+  store: MetadataStore,
+  nodeId: number,
+  expectedEpoch?: number,
+): Promise<ViewValue | undefined> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const stored = await readView(store);
+    if (stored === undefined || !stored.value.members.some((member) => member.nodeId === nodeId)) return undefined;
+    if (expectedEpoch !== undefined && stored.value.epoch !== expectedEpoch) return undefined;
+    const value: ViewValue = {
+      ...stored.value,
+      epoch: stored.value.epoch + 1,
+      members: stored.value.members.filter((member) => member.nodeId !== nodeId),
+    };
+    if ((await store.put(VIEW_KEY, encodeView(value), stored.revision)) !== undefined) return value;
   }
   throw new StorageFault('unavailable', 'the view keeps changing');
 }

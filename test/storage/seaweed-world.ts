@@ -12,6 +12,7 @@ import type { WeedCluster } from '../support/weed-process.ts';
 import { type BatchShape, batch, splitBatches } from './batches.ts';
 
 const pollMs = 10;
+const LOG_FILE = /\/0000-2520\/\d{4}-[\d-]+$/;
 
 /** Waits until something holds. @throws Error that says what did not come about, with `shows` */
 export async function until(
@@ -64,18 +65,21 @@ export class ColdWorld {
     return (await this.store(limits).openShard(shard, epoch)) as SeaweedShard;
   }
 
-  /** Names of all files below the namespace's topics and index, with their folders. */
-  async files(): Promise<string[]> {
-    const found: string[] = [];
+  /** Paths of all files and folders of the namespace, with their sizes; folders end in a slash. */
+  async files(): Promise<Map<string, number>> {
+    const found = new Map<string, number>();
     const look = async (folder: string): Promise<void> => {
       const answer = await fetch(`http://${this.weed.filer.http}${folder}/?limit=10000`, {
         headers: { accept: 'application/json' },
       });
       if (answer.status === 404) return;
-      const { Entries } = (await answer.json()) as { Entries: { FullPath: string; Mode: number }[] | null };
-      for (const { FullPath, Mode } of Entries ?? []) {
+      const { Entries } = (await answer.json()) as {
+        Entries: { FullPath: string; Mode: number; FileSize: number }[] | null;
+      };
+      for (const { FullPath, Mode, FileSize } of Entries ?? []) {
+        // Go's os.ModeDir.
         const isFolder = Mode >>> 31 === 1;
-        found.push(isFolder ? `${FullPath}/` : FullPath);
+        found.set(isFolder ? `${FullPath}/` : FullPath, FileSize);
         if (isFolder) await look(FullPath);
       }
     };
@@ -85,7 +89,13 @@ export class ColdWorld {
   }
 
   async logFiles(): Promise<string[]> {
-    return (await this.files()).filter((path) => /\/0000-2520\/\d{4}-[\d-]+$/.test(path));
+    return [...(await this.files()).keys()].filter((path) => LOG_FILE.test(path));
+  }
+
+  /** Bytes of all log files. */
+  async logBytes(): Promise<number> {
+    const files = [...(await this.files())].filter(([path]) => LOG_FILE.test(path));
+    return files.reduce((sum, [, bytes]) => sum + bytes, 0);
   }
 
   async close(): Promise<void> {

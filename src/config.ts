@@ -7,5 +7,12 @@ export {
   type ConfigLayers,
   type ConfigProblem,
 } from './config/broker-config.ts';
-export { advertisedWithPorts, type Listener, printListener, printListeners } from './config/listeners.ts';
+export {
+  type AdminListener,
+  advertisedWithPorts,
+  type Listener,
+  printAdminListener,
+  printListener,
+  printListeners,
+} from './config/listeners.ts';
 export { type LoadedConfig, loadConfig } from './config/load.ts';

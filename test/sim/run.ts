@@ -148,7 +148,16 @@ class Run {
       const partitions = await this.#complete(`creating ${topic.name}`, admin.createTopic(topic, SETUP_MS));
       if (partitions === undefined) throw new Error(`${topic.name} cannot be created`);
       this.#partitions.set(topic.name, partitions);
+      if ('retention.bytes' in topic.configs) for (const partition of partitions) this.#mayShrink(partition);
     }
+  }
+
+  /** Retention deletes without being asked; to the checkers it is somebody who asked for everything. */
+  #mayShrink(partition: TopicPartition): void {
+    const { history } = this.#world;
+    const operation = history.operation();
+    const beforeOffset = 2n ** 62n;
+    history.add('retention', { kind: 'deleteRecords', operation, partition: partitionId(partition), beforeOffset });
   }
 
   #client(name: string, options: { readonly newest?: boolean } = {}): ClusterClient {

@@ -9,6 +9,7 @@ import { SeededRandom } from './random.ts';
 export interface TopicPlan {
   readonly name: string;
   readonly partitionCount: number;
+  readonly configs: Readonly<Record<string, string>>;
 }
 
 export interface ProducerPlan {
@@ -69,6 +70,16 @@ export interface Scenario {
   readonly busyMs: number;
 }
 
+const TOPIC_CONFIGS: readonly TopicPlan['configs'][] = [
+  {},
+  {},
+  { 'message.timestamp.type': 'LogAppendTime' },
+  { 'compression.type': 'gzip' },
+  { 'compression.type': 'uncompressed' },
+  // Records go by themselves, in the order in which they came.
+  { 'retention.bytes': '4000' },
+];
+
 /** The scenario of a seed. */
 export function drawScenario(seed: number, nodeCount = 1): Scenario {
   const random = new SeededRandom(seed).fork('scenario');
@@ -76,6 +87,7 @@ export function drawScenario(seed: number, nodeCount = 1): Scenario {
   const topics = Array.from({ length: random.int(1, 2) }, (_, index) => ({
     name: `topic-${index}`,
     partitionCount: random.int(1, 3),
+    configs: random.pick(TOPIC_CONFIGS),
   }));
   const names = topics.map(({ name }) => name);
   const producers = Array.from({ length: random.int(1, 3) }, (_, index) => drawProducer(random, index, names));

@@ -3,6 +3,7 @@
 //   npm run sim -- --seed 17             one seed: its scenario, faults, and what is wrong
 //   npm run sim -- --seed 17 --verbose   the whole history and the node's log besides
 //   npm run sim -- --seeds 1..1000       many: those that fail, and a summary
+//   … --nodes 3                          the same with three nodes instead of one
 
 import { parseArgs } from 'node:util';
 import { faultKinds, printFault } from './faults.ts';
@@ -10,7 +11,7 @@ import { line } from './history.ts';
 import { type RunResult, runScenario } from './run.ts';
 import { drawScenario, type Scenario } from './scenario.ts';
 
-const USAGE = 'usage: npm run sim -- --seed N [--verbose] | --seeds A..B';
+const USAGE = 'usage: npm run sim -- --seed N [--verbose] | --seeds A..B [--nodes N]';
 
 function fail(message: string): never {
   process.stderr.write(`${message}\n${USAGE}\n`);
@@ -36,8 +37,8 @@ function printVerdict({ seed, violations, events, steps, virtualMs, hash }: RunR
   );
 }
 
-async function one(seed: number, verbose: boolean): Promise<boolean> {
-  const scenario = drawScenario(seed);
+async function one(seed: number, nodes: number, verbose: boolean): Promise<boolean> {
+  const scenario = drawScenario(seed, nodes);
   printScenario(scenario);
   const result = await runScenario(scenario, {
     log: verbose
@@ -52,13 +53,13 @@ async function one(seed: number, verbose: boolean): Promise<boolean> {
   return result.violations.length === 0;
 }
 
-async function many(from: number, to: number): Promise<boolean> {
+async function many(from: number, to: number, nodes: number): Promise<boolean> {
   const failed: number[] = [];
   const struck = new Map(faultKinds.map((kind) => [kind, 0]));
   let steps = 0;
   let virtualMs = 0;
   for (let seed = from; seed <= to; seed++) {
-    const scenario = drawScenario(seed);
+    const scenario = drawScenario(seed, nodes);
     const result = await runScenario(scenario);
     for (const { kind } of scenario.faults) struck.set(kind, (struck.get(kind) ?? 0) + 1);
     steps += result.steps;
@@ -74,11 +75,20 @@ async function many(from: number, to: number): Promise<boolean> {
 }
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, seeds: { type: 'string' }, verbose: { type: 'boolean', default: false } },
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    nodes: { type: 'string', default: '1' },
+    verbose: { type: 'boolean', default: false },
+  },
 });
 const range = /^([0-9]+)\.\.([0-9]+)$/.exec(values.seeds ?? '');
+const nodes = /^[1-9]$/.test(values.nodes)
+  ? Number(values.nodes)
+  : fail(`--nodes ${values.nodes} is no number from 1 to 9`);
 let passed: boolean;
-if (values.seed !== undefined && /^[0-9]+$/.test(values.seed)) passed = await one(Number(values.seed), values.verbose);
-else if (range !== null) passed = await many(Number(range[1]), Number(range[2]));
+if (values.seed !== undefined && /^[0-9]+$/.test(values.seed))
+  passed = await one(Number(values.seed), nodes, values.verbose);
+else if (range !== null) passed = await many(Number(range[1]), Number(range[2]), nodes);
 else fail('a seed is missing');
 process.exit(passed ? 0 : 1);

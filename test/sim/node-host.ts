@@ -6,6 +6,7 @@ import type { LogLevel } from '../../src/actors/runtime/ports.ts';
 import type { BrokerConfig } from '../../src/config.ts';
 import type { MemoryStore } from '../../src/storage/memory.ts';
 import type { SimDisk } from './disk.ts';
+import type { MailboxNetwork } from './mailbox.ts';
 import type { Network } from './network.ts';
 import { SimProcess } from './process.ts';
 import type { SeededRandom } from './random.ts';
@@ -25,6 +26,8 @@ export interface NodeHostEnvironment {
   readonly scheduler: Scheduler;
   readonly network: Network;
   readonly disk: SimDisk;
+  /** Absent: there are no other nodes. */
+  readonly mailboxes: MailboxNetwork | undefined;
   readonly random: SeededRandom;
   readonly log: NodeLog;
 }
@@ -61,7 +64,7 @@ export class NodeHost {
   /** Starts the process; tries again after a failed start as long as nobody stops it. */
   start(): void {
     if (this.#running !== undefined) return;
-    const { scheduler, network, disk, random, log } = this.#environment;
+    const { scheduler, network, disk, mailboxes, random, log } = this.#environment;
     const process = new SimProcess(scheduler, this.#wallOffsetMs);
     const { store, storage } = disk.open(process);
     const running: Running = { process, store, node: undefined, stopping: false };
@@ -76,6 +79,7 @@ export class NodeHost {
       },
       storage,
       metadataStore: store.metadata,
+      ...(mailboxes === undefined ? {} : { mailbox: mailboxes.mailbox(this.nodeId, process) }),
     };
     Node.start(this.#config, { PLAINTEXT: { host: `node-${this.nodeId}`, port: 9092 } }, ports).then(
       (node) => {

@@ -7,6 +7,7 @@ import type { DiskDefect } from './defects.ts';
 import { SimDisk } from './disk.ts';
 import { EVERY_CLIENT, type Fault, printFault } from './faults.ts';
 import { History } from './history.ts';
+import { MailboxNetwork } from './mailbox.ts';
 import { Network, type NetworkConditions } from './network.ts';
 import { NodeHost, type NodeLog } from './node-host.ts';
 import { SeededRandom } from './random.ts';
@@ -39,12 +40,15 @@ export class World {
     this.disk = new SimDisk(this.random.fork('disk'), options.disk, options.defect);
     this.history = new History(() => this.scheduler.nowMs);
     this.#configs = options.nodes;
+    const several = options.nodes.length > 1;
+    const mailboxes = several ? new MailboxNetwork(this.random.fork('mailboxes'), options.network) : undefined;
     this.nodes = options.nodes.map(
       (config) =>
         new NodeHost(config.nodeId, config, {
           scheduler: this.scheduler,
           network: this.network,
           disk: this.disk,
+          mailboxes,
           random: this.random.fork(`node ${config.nodeId}`),
           log: options.log ?? (() => {}),
         }),

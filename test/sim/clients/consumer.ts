@@ -295,7 +295,8 @@ export class SimConsumer {
     for (const batch of splitBatches(answer.records ?? Buffer.alloc(0), { allowPartialTail: true })) {
       const header = readBatchHeader(batch);
       if (!batchCrcValid(batch)) client.anomaly(`batch at ${header.baseOffset} has a wrong CRC`);
-      if (this.client.versionOf(fetch) >= LEADER_EPOCH_VERSION && header.leaderEpoch > position.leaderEpoch) {
+      const checked = this.client.versionOf(fetch) >= LEADER_EPOCH_VERSION && position.leaderEpoch >= 0;
+      if (checked && header.leaderEpoch > position.leaderEpoch) {
         client.anomaly(`batch at ${header.baseOffset} is of epoch ${header.leaderEpoch}, the leader's is lower`);
       }
       for (const { offset, value } of decodeRecords(batch)) {

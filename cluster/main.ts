@@ -5,12 +5,19 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { Node } from '../src/actors/node.ts';
-import type { LogLevel } from '../src/actors/runtime/ports.ts';
+import type { Logger, LogLevel } from '../src/actors/runtime/ports.ts';
 import { StorageFault } from '../src/actors/shard/ports.ts';
-import { advertisedWithPorts, type BrokerConfig, loadConfig, printListener } from '../src/config.ts';
+import {
+  advertisedWithPorts,
+  type BrokerConfig,
+  loadConfig,
+  printAdminListener,
+  printListener,
+} from '../src/config.ts';
 import { openEmbeddedStore } from '../src/storage/embedded/store.ts';
 import { ConnectionCounts, type OpenListener, openListener } from './listener.ts';
 import { lineLogger, systemClock, systemRandom } from './system-ports.ts';
+import { Telemetry } from './telemetry/telemetry.ts';
 
 /** Exit codes: 1 the broker could not start or run, 2 the configuration is wrong. */
 const EXIT_FAILED = 1;
@@ -27,6 +34,8 @@ async function main(): Promise<void> {
   let level: () => LogLevel = () => config.logLevel;
   const logger = lineLogger(() => level());
   for (const warning of loaded.warnings) logger.log('warn', warning);
+  const telemetry = await Telemetry.start({ config, version: readVersion(), logger });
+  await openAdminPort(config, telemetry, logger);
 
   const counts = new ConnectionCounts();
   const listeners: OpenListener[] = [];
@@ -45,24 +54,33 @@ async function main(): Promise<void> {
   const node = await Node.start(
     config,
     Object.fromEntries(advertised.map(({ name, host, port }) => [name, { host, port }])),
-    { clock: systemClock, random: systemRandom, logger, storage: store.shards, metadataStore: store.metadata },
+    {
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      storage: store.shards,
+      metadataStore: store.metadata,
+      events: telemetry.events,
+      tracer: telemetry.tracer,
+    },
   ).catch((error: Error) => fail(EXIT_FAILED, startProblem(error)));
   level = () => node.services.config.logLevel;
   for (const listener of listeners) listener.serve(node);
-  for (const listener of config.listeners) {
-    const port = bound.get(listener.name) ?? listener.port;
-    process.stdout.write(`listening ${printListener({ ...listener, port })}\n`);
-  }
+  const serving = advertisedWithPorts(config.listeners, bound);
+  telemetry.serving(node, store.shards, store.metadata, serving);
+  for (const listener of serving) process.stdout.write(`listening ${printListener(listener)}\n`);
 
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
     if (stopping) process.exit(EXIT_FAILED);
     stopping = true;
     logger.log('info', 'stopping', { signal });
+    telemetry.stopping();
     for (const listener of listeners) listener.close();
     await drain(node, config);
     await node.stop();
     await store.close();
+    await telemetry.close();
     logger.log('info', 'stopped');
     process.exit(0);
   };
@@ -70,6 +88,19 @@ async function main(): Promise<void> {
     process.on(signal, () => {
       stop(signal).catch((error: Error) => fail(EXIT_FAILED, `stop failed: ${error.stack}`));
     });
+  }
+}
+
+/** Opens the admin port. One that nobody asked for may be another node's on this machine; this one does without then. */
+async function openAdminPort(config: BrokerConfig, telemetry: Telemetry, logger: Logger): Promise<void> {
+  for (const listener of config.adminListeners) {
+    try {
+      process.stdout.write(`listening ${printAdminListener(await telemetry.listen(listener))}\n`);
+    } catch (error) {
+      const problem = listenerProblem(printAdminListener(listener), error as NodeJS.ErrnoException);
+      if (config.layers.given.has('admin.listeners')) return fail(EXIT_FAILED, problem);
+      logger.log('warn', `${problem}; this node has no admin port (see admin.listeners)`);
+    }
   }
 }
 

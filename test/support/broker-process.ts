@@ -55,7 +55,13 @@ export async function startBroker(options: BrokerOptions = {}): Promise<BrokerPr
   let current = await run();
 
   async function run(): Promise<StartedProcess> {
-    const flags = { ...options.config, listeners: `PLAINTEXT://127.0.0.1:${port}`, 'data.dir': dataDir };
+    // No admin port unless asked for: brokers of several tests run side by side.
+    const flags = {
+      'admin.listeners': '',
+      ...options.config,
+      listeners: `PLAINTEXT://127.0.0.1:${port}`,
+      'data.dir': dataDir,
+    };
     const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
     const main = options.compiled
       ? [join(repositoryRoot, 'dist', 'cluster', 'main.js')]

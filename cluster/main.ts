@@ -14,7 +14,7 @@ import {
   printAdminListener,
   printListener,
 } from '../src/config.ts';
-import { openEmbeddedStore } from '../src/storage/embedded/store.ts';
+import { openBackend } from './backend.ts';
 import { ConnectionCounts, type OpenListener, openListener } from './listener.ts';
 import { lineLogger, systemClock, systemRandom } from './system-ports.ts';
 import { Telemetry } from './telemetry/telemetry.ts';
@@ -46,28 +46,24 @@ async function main(): Promise<void> {
       return fail(EXIT_FAILED, listenerProblem(printListener(listener), error as NodeJS.ErrnoException));
     }
   }
-  const store = await openEmbeddedStore({ dataDir: config.dataDir, durability: config.durability, logger }).catch(
-    (error: Error) => fail(EXIT_FAILED, error.message),
+  const clock = systemClock;
+  const random = systemRandom;
+  const onSuperseded = (): void => fail(EXIT_FAILED, `another process has been started as node ${config.nodeId}`);
+  const backend = await openBackend(config, { clock, random, logger, onSuperseded }).catch((error: Error) =>
+    fail(EXIT_FAILED, error.message),
   );
+  const { storage, metadataStore, mailbox } = backend;
   const bound = new Map(listeners.map(({ name, port }) => [name, port]));
   const advertised = advertisedWithPorts(config.advertisedListeners, bound);
   const node = await Node.start(
     config,
     Object.fromEntries(advertised.map(({ name, host, port }) => [name, { host, port }])),
-    {
-      clock: systemClock,
-      random: systemRandom,
-      logger,
-      storage: store.shards,
-      metadataStore: store.metadata,
-      events: telemetry.events,
-      tracer: telemetry.tracer,
-    },
+    { clock, random, logger, storage, metadataStore, mailbox, events: telemetry.events, tracer: telemetry.tracer },
   ).catch((error: Error) => fail(EXIT_FAILED, startProblem(error)));
   level = () => node.services.config.logLevel;
   for (const listener of listeners) listener.serve(node);
   const serving = advertisedWithPorts(config.listeners, bound);
-  telemetry.serving(node, store.shards, store.metadata, serving);
+  telemetry.serving(node, storage, metadataStore, serving);
   for (const listener of serving) process.stdout.write(`listening ${printListener(listener)}\n`);
 
   let stopping = false;
@@ -79,7 +75,7 @@ async function main(): Promise<void> {
     for (const listener of listeners) listener.close();
     await drain(node, config);
     await node.stop();
-    await store.close();
+    await backend.close();
     await telemetry.close();
     logger.log('info', 'stopped');
     process.exit(0);

@@ -48,6 +48,12 @@ function warningLines(winners: ReadonlyMap<string, Assignment>, config: BrokerCo
     const reason = optionDefinition(name)?.withoutEffect;
     return reason === undefined ? [] : [`${name} (${origin}) has no effect: ${reason}`];
   });
+  const derived = config.storage !== 'embedded' && !winners.has('advertised.listeners');
+  if (derived && config.advertisedListeners.some(({ host }) => host === 'localhost')) {
+    lines.push(
+      'clients are told to connect to localhost; set advertised.listeners unless they all run on this machine',
+    );
+  }
   if (winners.has('log.dirs') || winners.has('log.dir')) lines.push(`data goes to data.dir = '${config.dataDir}'`);
   return lines;
 }

@@ -5,27 +5,29 @@ import { int, long, oneOf, string } from '../definition.ts';
 export const storageOptions = {
   storage: oneOf({
     default: 'embedded',
-    words: ['embedded'],
-    meaning: 'Where records and state are kept: embedded is a database in data.dir.',
+    words: ['embedded', 'journal'],
+    meaning:
+      'Where records and state are kept: embedded is a database in data.dir, for one node alone; journal is NATS JetStream, which the nodes of a cluster share.',
   }),
   'data.dir': string({
     default: './data',
     allowed: 'a path',
     check: (value) => (value === '' ? 'a path is missing' : undefined),
-    meaning: 'The directory that holds everything the node stores. Made if it is not there; one process at a time.',
+    meaning:
+      'The directory that holds everything the node stores with storage=embedded. Made if it is not there; one process at a time.',
   }),
   durability: oneOf({
     default: 'fsync',
     words: ['fsync', 'os'],
     meaning:
-      'When a write counts as stored: fsync once the disk has it; os once the operating system has it, so that a crash of the machine, though not of the broker, may lose the last seconds.',
+      'When a write counts as stored with storage=embedded: fsync once the disk has it; os once the operating system has it, so that a crash of the machine, though not of the broker, may lose the last seconds.',
   }),
   shards: int({
     default: 48,
     min: 1,
     max: 4096,
     meaning:
-      'Units of ownership and commit that partitions are spread over. Fixed when the data directory is first used.',
+      'Units of ownership and commit that partitions are spread over. Fixed when the cluster, or the data directory, is first used.',
   }),
   'read.ahead.bytes': long({
     default: 16777216,

@@ -328,11 +328,14 @@ export class Node {
   }
 
   #run(): void {
-    this.#stopWatch = this.services.metadataStore.watch(VIEW_KEY, () => {
+    const follow = (): void => {
       this.#viewWork = this.#viewWork
         .then(() => this.#followView())
         .catch((error) => this.services.logger.log('error', 'view not followed', { error }));
-    });
+    };
+    this.#stopWatch = this.services.metadataStore.watch(VIEW_KEY, follow);
+    // Others may have joined since this node read the view.
+    follow();
     const { catalog, config, logger } = this.services;
     catalog.onChange((topic, before) => {
       if (topic === undefined && before !== undefined) this.#topicDeleted(before);

@@ -13,6 +13,7 @@ import type { LogEntry, PartitionKey, ShardLog, ShardStorage } from './ports.ts'
 import { StorageFault } from './ports.ts';
 import type { ShardEpochs } from './shard-epochs.ts';
 import type { View } from './view.ts';
+import { watchedLog } from './watched-log.ts';
 
 /** One opened shard: what actors in it read from and commit to. */
 export interface OwnedShard {
@@ -142,7 +143,7 @@ export class Shards {
       return;
     }
     const owned: OwnedShard = {
-      log,
+      log: watchedLog(log, (error) => this.#lost(shard, owned, error)),
       committer: new Committer(log, limits, (error) => this.#appendFailed(shard, owned, error), {
         clock,
         events,
@@ -184,11 +185,15 @@ export class Shards {
   }
 
   #appendFailed(shard: number, owned: OwnedShard, error: unknown): void {
-    const { clock, logger, limits } = this.#environment;
     const code = error instanceof StorageFault ? error.code : 'outcome-unknown';
-    logger.log('error', 'shard append failed', { shard, code, error });
+    this.#environment.logger.log('error', 'shard append failed', { shard, code, error });
     // Nothing was committed: the actors concerned restart by themselves, the shard stays open.
-    if (code === 'full' || code === 'unavailable') return;
+    if (code !== 'full' && code !== 'unavailable') this.#lost(shard, owned, error);
+  }
+
+  /** The shard is not open under its epoch any more, or nobody can tell. */
+  #lost(shard: number, owned: OwnedShard, error: unknown): void {
+    const { clock, limits } = this.#environment;
     if (this.#open.get(shard) !== owned) return;
     this.#closeWith(shard, owned, error);
     // A fenced shard comes back only by the view, save that this node's view may be the newer one.

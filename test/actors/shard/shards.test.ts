@@ -134,6 +134,28 @@ describe("a node's shards", () => {
     expect(first.told.at(-1)).to.equal('closed 0 fenced');
   });
 
+  it('are opened anew when a read finds that a node with an older view has opened them', async () => {
+    const disk = new MemoryDisk();
+    const { scheduler, shards, told } = story({ disk });
+    const opening = shards.openOwned();
+    await scheduler.advance(10);
+    await opening;
+    disk.open(0);
+    const fenced = watch(shards.of(KEY)?.log.describe(KEY) as Promise<unknown>);
+    await scheduler.advance(10);
+    expect((fenced.error as StorageFault).code).to.equal('fenced');
+    expect(told.at(-1)).to.equal('closed 0 fenced');
+    await scheduler.advance(REOPEN_DELAY_MS);
+    expect(told.at(-1)).to.equal('opened 0');
+    expect(shards.leaderEpoch(KEY)).to.equal(2);
+    const headers = shards.of(KEY)?.log.headers(KEY, 0n) as AsyncIterable<Uint8Array>;
+    disk.open(0);
+    const fencedAgain = watch(headers[Symbol.asyncIterator]().next());
+    await scheduler.advance(10);
+    expect((fencedAgain.error as StorageFault).code).to.equal('fenced');
+    expect(told.at(-1)).to.equal('closed 0 fenced');
+  });
+
   it('go and come with the view', async () => {
     const { scheduler, shards, view, told } = story({ value: viewValue(1, [1], 2) });
     const opening = shards.openOwned();

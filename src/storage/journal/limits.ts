@@ -42,6 +42,16 @@ export interface JournalLimits {
   readonly metadataPollIntervalMs: number;
   /** How often the fill of the streams is looked up. */
   readonly usageIntervalMs: number;
+  /** Bytes of batches that are moved to the cold store as one run; a larger batch goes alone. */
+  readonly runBytesMax: number;
+  /** Batches that do not fill a run are moved after this time. */
+  readonly moveDelayMs: number;
+  /** How often it is looked what is to be moved. */
+  readonly moveIntervalMs: number;
+  /** What was proven to be stored is noted in the log at most so often. */
+  readonly movedIntervalMs: number;
+  /** Between tries to open a shard in a cold store that is away. */
+  readonly coldRetryMs: number;
   /** Shards opened at the same time. */
   readonly openingsMax: number;
 }
@@ -71,6 +81,11 @@ export const JOURNAL_LIMITS: JournalLimits = {
   reservedBytesMax: 64 * MIB,
   metadataPollIntervalMs: 5_000,
   usageIntervalMs: 1_000,
+  runBytesMax: 2 * MIB - 4 * KIB,
+  moveDelayMs: 1_000,
+  moveIntervalMs: 50,
+  movedIntervalMs: 500,
+  coldRetryMs: 1_000,
   openingsMax: 8,
 };
 

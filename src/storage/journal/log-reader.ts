@@ -1,8 +1,10 @@
 // Answers the questions about a shard's partitions: from the rows in memory where they tell, from messages of the log where
-// bytes of batches are asked for. Reads ahead of who reads a partition in a row.
+// bytes of batches are asked for, from the cold store what lies only there (below a partition's moved offset). Reads ahead
+// of who reads a partition in a row.
 
 import type { LogDescription, PartitionKey } from '../../actors/shard/ports.ts';
 import { StorageFault } from '../../actors/shard/ports.ts';
+import type { ColdShard } from '../seaweed/cold-store.ts';
 import { HEADER_BYTES } from './header-window.ts';
 import type { JournalLimits } from './limits.ts';
 import type { MessageReader } from './message-reader.ts';
@@ -17,7 +19,19 @@ interface Piece {
   length: number;
 }
 
+/** The shard in the cold store. */
+export interface ColdPart {
+  /** Undefined while it is not open. */
+  readonly current: ColdShard | undefined;
+  /** @throws StorageFault `unavailable` while it is not open */
+  require(): ColdShard;
+}
+
 const EMPTY: LogDescription = { logStartOffset: 0n, nextOffset: 0n, bytes: 0 };
+/** In a v2 batch (Kafka's DefaultRecordBatch): its length, which counts from behind it, and the last offset's delta. */
+const BATCH_LENGTH_AT = 8;
+const BATCH_LENGTH_END = 12;
+const LAST_OFFSET_DELTA_AT = 23;
 /** Batches whose headers are read at a time when they are not in memory. */
 const HEADER_ROWS = 64;
 
@@ -26,18 +40,28 @@ export class LogReader {
   readonly #state: ShardState;
   readonly #messages: MessageReader;
   readonly #limits: JournalLimits;
+  /** Undefined: the journal is all there is. */
+  readonly #cold: ColdPart | undefined;
   /** Where the last read of a partition ended: a read from there on is one in a row. */
   readonly #ends = new Map<PartitionKey, bigint>();
 
-  constructor(shard: number, state: ShardState, messages: MessageReader, limits: JournalLimits) {
+  constructor(
+    shard: number,
+    state: ShardState,
+    messages: MessageReader,
+    limits: JournalLimits,
+    cold: ColdPart | undefined,
+  ) {
     this.#shard = shard;
     this.#state = state;
     this.#messages = messages;
     this.#limits = limits;
+    this.#cold = cold;
   }
 
-  describe(partition: PartitionKey): LogDescription {
-    return this.#partition(partition)?.describe(0) ?? EMPTY;
+  async describe(partition: PartitionKey): Promise<LogDescription> {
+    const state = this.#partition(partition);
+    return state === undefined ? EMPTY : state.describe(await this.#coldBytes(state));
   }
 
   /** As ShardLog.read. @throws StorageFault `unavailable` | `corrupt` */
@@ -51,17 +75,21 @@ export class LogReader {
     for (;;) {
       const state = this.#partition(partition);
       if (state === undefined) return [];
-      const { pieces, end } = selectPieces(state, fromOffset, endOffset, bytesMax, atLeastOne);
-      if (pieces.length === 0) return [];
+      const cold = await this.#readCold(state, fromOffset, endOffset, bytesMax, atLeastOne);
+      if (cold !== undefined && !cold.complete) return cold.found;
+      const room = bytesMax - (cold?.bytes ?? 0);
+      const owesOne = atLeastOne && (cold === undefined || cold.found.length === 0);
+      const { pieces, end } = selectPieces(state, fromOffset, endOffset, room, owesOne);
       const logStart = state.logStartOffset;
+      const { movedOffset } = state;
       try {
         const found = await Promise.all(pieces.map((piece) => this.#bytesOf(piece)));
-        this.#readAhead(state, fromOffset, end);
-        return found;
+        if (pieces.length > 0) this.#readAhead(state, fromOffset, end);
+        return cold === undefined ? found : [...cold.found, ...found];
       } catch (error) {
-        // The log start has moved meanwhile, and what lay below it was trimmed: what is left is looked up again.
+        // The log start or what is in the cold store has moved meanwhile, and what lay below was trimmed: once more.
         const now = this.#partition(partition);
-        const moved = now !== state || now.logStartOffset !== logStart;
+        const moved = now !== state || now.logStartOffset !== logStart || now.movedOffset !== movedOffset;
         if (!(error instanceof StorageFault && error.code === 'corrupt' && moved)) throw error;
       }
     }
@@ -77,39 +105,133 @@ export class LogReader {
         yield* state.headers.from(next);
         return;
       }
+      const windowFrom = state.headers.fromOffset;
+      if (state.hasCold && next < state.movedOffset) {
+        const end = min(windowFrom, state.movedOffset);
+        for await (const header of this.#cold!.require().headers(partition, max(next, state.logStartOffset))) {
+          // One that reaches into the window is there.
+          if (lastOffsetAt(header) >= end) break;
+          yield header;
+        }
+        next = end;
+        continue;
+      }
       const rows: Row[] = [];
       for (const row of state.rows.from(next)) {
-        if (row.baseOffset >= state.headers.fromOffset || rows.length === HEADER_ROWS) break;
+        if (row.lastOffset >= windowFrom || rows.length === HEADER_ROWS) break;
         rows.push(row);
       }
-      next = rows.length === 0 ? state.headers.fromOffset : rows.at(-1)!.lastOffset + 1n;
       const found = rows.map(({ sequence, position }) => this.#bytesOf({ sequence, position, length: HEADER_BYTES }));
-      yield* await Promise.all(found);
+      const headers = await Promise.all(found).catch((error: unknown) => {
+        // Moved to the cold store and trimmed meanwhile: it is read from there.
+        if (error instanceof StorageFault && error.code === 'corrupt' && next < state.movedOffset) return undefined;
+        throw error;
+      });
+      if (headers === undefined) continue;
+      next = rows.length === 0 ? windowFrom : rows.at(-1)!.lastOffset + 1n;
+      yield* headers;
     }
   }
 
-  firstBatchAtOrAfter(partition: PartitionKey, timestampMs: bigint): bigint | undefined {
-    return this.#partition(partition)?.rows.firstAtOrAfter(timestampMs);
+  async firstBatchAtOrAfter(partition: PartitionKey, timestampMs: bigint): Promise<bigint | undefined> {
+    const state = this.#partition(partition);
+    if (state === undefined) return undefined;
+    if (state.hasCold) {
+      const found = await this.#cold!.require().firstBatchAtOrAfter(partition, timestampMs);
+      if (found !== undefined && found.baseOffset < state.movedOffset) return found.baseOffset;
+    }
+    return state.rows.firstAtOrAfter(timestampMs);
   }
 
-  batchOfMaxTimestamp(partition: PartitionKey): bigint | undefined {
-    return this.#partition(partition)?.rows.ofMaxTimestamp()?.baseOffset;
+  async batchOfMaxTimestamp(partition: PartitionKey): Promise<bigint | undefined> {
+    const state = this.#partition(partition);
+    if (state === undefined) return undefined;
+    const cold = state.hasCold ? await this.#cold!.require().batchOfMaxTimestamp(partition) : undefined;
+    const own = state.rows.ofMaxTimestamp();
+    if (cold === undefined || cold.maxTimestampMs < 0n) return own?.baseOffset;
+    if (own === undefined || own.timestampMs <= cold.maxTimestampMs) return cold.baseOffset;
+    return own.baseOffset;
   }
 
-  offsetToKeep(partition: PartitionKey, bytes: number): bigint {
+  async offsetToKeep(partition: PartitionKey, bytes: number): Promise<bigint> {
     const state = this.#partition(partition);
     if (state === undefined) return 0n;
     if (bytes <= 0) return state.nextOffset;
     const boundary = state.rows.boundaryToKeep(bytes);
-    return boundary === undefined || boundary < state.logStartOffset ? state.logStartOffset : boundary;
+    if (boundary !== undefined) return max(boundary, state.logStartOffset);
+    if (!state.hasCold) return state.logStartOffset;
+    return this.#coldBoundary(state, bytes - state.rows.bytes);
   }
 
-  sizes(): ReadonlyMap<PartitionKey, number> {
-    return new Map([...this.#state.partitions.values()].map((state) => [state.key, state.rows.bytes]));
+  async sizes(): Promise<ReadonlyMap<PartitionKey, number>> {
+    const sizes = new Map<PartitionKey, number>();
+    for (const state of [...this.#state.partitions.values()]) {
+      sizes.set(state.key, state.rows.bytes + (await this.#coldBytes(state)));
+    }
+    return sizes;
+  }
+
+  /** Bytes in the cold store; by the journal's own count while that is away. */
+  async #coldBytes(state: PartitionState): Promise<number> {
+    if (!state.hasCold) return 0;
+    try {
+      const cold = this.#cold?.current;
+      if (cold === undefined) return state.coldBytes;
+      return await cold.bytesBetween(state.key, state.logStartOffset, state.movedOffset);
+    } catch (error) {
+      if (error instanceof StorageFault && error.code === 'unavailable') return state.coldBytes;
+      throw error;
+    }
+  }
+
+  /** The part of a read that lies in the cold store only. `complete`: it goes up to where the journal begins. */
+  async #readCold(
+    state: PartitionState,
+    fromOffset: bigint,
+    endOffset: bigint,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): Promise<{ readonly found: Uint8Array[]; readonly bytes: number; readonly complete: boolean } | undefined> {
+    const { key, movedOffset, logStartOffset } = state;
+    if (!state.hasCold || fromOffset >= movedOffset || fromOffset >= endOffset) return undefined;
+    const from = max(fromOffset, logStartOffset);
+    const found = await this.#cold!.require().read(key, from, min(endOffset, movedOffset), bytesMax, atLeastOne);
+    const bytes = found.reduce((sum, { length }) => sum + length, 0);
+    const last = found.at(-1);
+    return { found, bytes, complete: last === undefined || lastOffsetIn(last) + 1n >= movedOffset };
+  }
+
+  /** The largest batch boundary such that at least `bytes` lie between it and the journal's own batches. */
+  async #coldBoundary(state: PartitionState, bytes: number): Promise<bigint> {
+    const cold = this.#cold!.require();
+    const { key, movedOffset, logStartOffset } = state;
+    // The bytes from an offset on fall as it rises: the last offset that has enough behind it is searched for.
+    let enough = logStartOffset;
+    if ((await cold.bytesBetween(key, enough, movedOffset)) < bytes) return logStartOffset;
+    let tooFew = movedOffset;
+    while (tooFew - enough > 1n) {
+      const middle = (enough + tooFew) / 2n;
+      if ((await cold.bytesBetween(key, middle, movedOffset)) >= bytes) enough = middle;
+      else tooFew = middle;
+    }
+    for await (const header of cold.headers(key, enough)) return max(baseOffsetAt(header), logStartOffset);
+    return logStartOffset;
   }
 
   #partition(partition: PartitionKey): PartitionState | undefined {
     return this.#state.partitions.get(partition);
+  }
+
+  /** The batches of these rows in pieces, ready to be kept: a small part of a message does not keep the whole of it. */
+  async readRows(rows: readonly Row[]): Promise<Uint8Array[]> {
+    const pieces: Piece[] = [];
+    for (const { sequence, position, length } of rows) addRow(pieces, sequence, position, length);
+    return Promise.all(
+      pieces.map(async (piece) => {
+        const bytes = await this.#bytesOf(piece);
+        return bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
+      }),
+    );
   }
 
   async #bytesOf({ sequence, position, length }: Piece): Promise<Uint8Array> {
@@ -147,11 +269,43 @@ function selectPieces(
     if (row.baseOffset >= endOffset) break;
     bytes += row.length;
     if (bytes > bytesMax && !(atLeastOne && pieces.length === 0)) break;
-    const last = pieces.at(-1);
-    if (last !== undefined && last.sequence === row.sequence && last.position + last.length === row.position) {
-      last.length += row.length;
-    } else pieces.push({ sequence: row.sequence, position: row.position, length: row.length });
+    addRow(pieces, row.sequence, row.position, row.length);
     end = row.lastOffset + 1n;
   }
   return { pieces, end };
+}
+
+function addRow(pieces: Piece[], sequence: number, position: number, length: number): void {
+  const last = pieces.at(-1);
+  if (last !== undefined && last.sequence === sequence && last.position + last.length === position) {
+    last.length += length;
+  } else pieces.push({ sequence, position, length });
+}
+
+function lastOffsetAt(header: Uint8Array): bigint {
+  const bytes = Buffer.from(header.buffer, header.byteOffset, header.length);
+  return bytes.readBigInt64BE(0) + BigInt(bytes.readInt32BE(LAST_OFFSET_DELTA_AT));
+}
+
+function baseOffsetAt(header: Uint8Array): bigint {
+  return Buffer.from(header.buffer, header.byteOffset, header.length).readBigInt64BE(0);
+}
+
+/** Offset of the last record in a buffer of whole batches. */
+function lastOffsetIn(batches: Uint8Array): bigint {
+  const bytes = Buffer.from(batches.buffer, batches.byteOffset, batches.length);
+  let at = 0;
+  for (;;) {
+    const next = at + BATCH_LENGTH_END + bytes.readInt32BE(at + BATCH_LENGTH_AT);
+    if (next >= bytes.length) return lastOffsetAt(bytes.subarray(at));
+    at = next;
+  }
+}
+
+function min(left: bigint, right: bigint): bigint {
+  return left < right ? left : right;
+}
+
+function max(left: bigint, right: bigint): bigint {
+  return left > right ? left : right;
 }

@@ -16,6 +16,8 @@ export class PartitionState {
   nextOffset = 0n;
   /** Everything below it that is not below the log start is in the cold store. */
   movedOffset = 0n;
+  /** Bytes of batches there, at or above the log start: exact until the log start moves in among them, then an estimate. */
+  coldBytes = 0;
   checkpoint: { readonly offset: bigint; readonly bytes: Uint8Array } | undefined;
   rows = new Rows();
   headers = new HeaderWindow();
@@ -38,6 +40,11 @@ export class PartitionState {
 
   moveLogStart(offset: bigint, dropped: (sequence: number) => void): void {
     if (offset <= this.logStartOffset) return;
+    if (offset >= this.movedOffset) this.coldBytes = 0;
+    else {
+      const left = Number(this.movedOffset - offset) / Number(this.movedOffset - this.logStartOffset);
+      this.coldBytes = Math.round(this.coldBytes * left);
+    }
     this.logStartOffset = offset;
     if (offset > this.nextOffset) this.nextOffset = offset;
     this.rows.dropBelow(offset, dropped);
@@ -49,7 +56,7 @@ export class PartitionState {
     if (offset <= this.movedOffset) return;
     this.movedOffset = offset;
     if (offset > this.nextOffset) this.nextOffset = offset;
-    this.rows.dropBelow(offset, dropped);
+    this.coldBytes += this.rows.dropBelow(offset, dropped);
   }
 
   /** @param coldBytes of batches at or above the log start that are in the cold store only */
@@ -69,10 +76,10 @@ export class PartitionState {
 
   get encodedBytes(): number {
     const checkpoint = this.checkpoint === undefined ? 0 : 12 + this.checkpoint.bytes.length;
-    return 1 + this.key.length + 6 + 24 + 1 + checkpoint + this.headers.encodedBytes + this.rows.encodedBytes;
+    return 1 + this.key.length + 6 + 32 + 1 + checkpoint + this.headers.encodedBytes + this.rows.encodedBytes;
   }
 
-  /** u8 + key, u48 incarnation, i64 log start, next, moved, u8 flags, [i64 offset, u32 + state], headers, rows. */
+  /** u8 + key, u48 incarnation, i64 log start, next, moved, f64 cold bytes, u8 flags, [i64 offset, u32 + state], headers, rows. */
   encode(into: Buffer, start: number): number {
     into[start] = this.key.length;
     let at = start + 1 + into.write(this.key, start + 1, 'latin1');
@@ -80,6 +87,7 @@ export class PartitionState {
     at = into.writeBigInt64LE(this.logStartOffset, at);
     at = into.writeBigInt64LE(this.nextOffset, at);
     at = into.writeBigInt64LE(this.movedOffset, at);
+    at = into.writeDoubleLE(this.coldBytes, at);
     at = into.writeUInt8(this.checkpoint === undefined ? 0 : HAS_CHECKPOINT, at);
     if (this.checkpoint !== undefined) {
       at = into.writeBigInt64LE(this.checkpoint.offset, at);
@@ -98,8 +106,9 @@ export class PartitionState {
     partition.logStartOffset = from.readBigInt64LE(at + 6);
     partition.nextOffset = from.readBigInt64LE(at + 14);
     partition.movedOffset = from.readBigInt64LE(at + 22);
-    const flags = from.readUInt8(at + 30);
-    at += 31;
+    partition.coldBytes = from.readDoubleLE(at + 30);
+    const flags = from.readUInt8(at + 38);
+    at += 39;
     if ((flags & HAS_CHECKPOINT) !== 0) {
       const end = at + 12 + from.readUInt32LE(at + 8);
       if (end > from.length) throw new RangeError(`the checkpoint of ${key} is cut`);

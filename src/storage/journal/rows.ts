@@ -102,8 +102,9 @@ export class Rows {
     this.#count++;
   }
 
-  /** Drops the batches that end below `offset`, telling the message of each. */
-  dropBelow(offset: bigint, dropped: (sequence: number) => void): void {
+  /** Drops the batches that end below `offset`, telling the message of each. @returns bytes of the batches */
+  dropBelow(offset: bigint, dropped: (sequence: number) => void): number {
+    const before = this.#bytes;
     let whole = 0;
     for (const block of this.#blocks) {
       while (block.start < block.end && block.last[block.start]! < offset) {
@@ -117,6 +118,7 @@ export class Rows {
       whole++;
     }
     if (whole > 0) this.#blocks.splice(0, whole);
+    return before - this.#bytes;
   }
 
   /** The rows from the batch that holds `offset` (or the next one above it) on, in order. */

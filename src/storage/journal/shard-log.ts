@@ -9,8 +9,11 @@ import { invariant } from '../../actors/runtime/errors.ts';
 import type { Logger } from '../../actors/runtime/ports.ts';
 import type { LogDescription, LogEntry, PartitionKey, ShardLog } from '../../actors/shard/ports.ts';
 import { StorageFault } from '../../actors/shard/ports.ts';
+import type { ColdShard, ColdStore } from '../seaweed/cold-store.ts';
 import type { Budget } from './budget.ts';
 import { Chain } from './chain.ts';
+import { ColdLink } from './cold-link.ts';
+import { ColdMover } from './cold-mover.ts';
 import { splitGroup } from './group-parts.ts';
 import { appliedMessage } from './index-reader.ts';
 import type { IndexWriter } from './index-writer.ts';
@@ -34,6 +37,10 @@ export interface JournalContext {
   readonly reader: MessageReader;
   readonly appendBudget: Budget;
   readonly usage: Usage;
+  /** Undefined: the journal is all there is. */
+  readonly cold: ColdStore | undefined;
+  /** Partitions that are not moved to the cold store. */
+  readonly stays: (partition: PartitionKey) => boolean;
   /** Told of every acknowledged append. */
   readonly onAppended: (shard: number, bytes: number, durationMs: number) => void;
 }
@@ -56,6 +63,8 @@ export class JournalShardLog implements ShardLog {
   readonly #context: JournalContext;
   readonly #chain: Chain;
   readonly #reader: LogReader;
+  readonly #cold: ColdLink | undefined;
+  #mover: ColdMover | undefined;
   /** The append under way; the next one waits for it. */
   #tail: Promise<unknown> = Promise.resolve();
   #appending = false;
@@ -90,7 +99,20 @@ export class JournalShardLog implements ShardLog {
       lastSequence: () => this.#chain.lastSequence,
       coverAll: () => this.#coverAll(),
     });
-    this.#reader = new LogReader(shard, state, context.reader, limits);
+    this.#cold =
+      context.cold === undefined
+        ? undefined
+        : new ColdLink({
+            cold: context.cold,
+            shard,
+            epoch,
+            state,
+            retryMs: limits.coldRetryMs,
+            logger,
+            onOpen: (cold) => this.#startMoving(cold),
+          });
+    this.#reader = new LogReader(shard, state, context.reader, limits, this.#cold);
+    this.#cold?.open();
   }
 
   /** Whether it may be appended to. */
@@ -107,17 +129,15 @@ export class JournalShardLog implements ShardLog {
     invariant(!this.#appending, `shard ${this.shard}: an append while another one is in flight`);
     this.#appending = true;
     try {
-      await this.appendEntries(entries);
+      await this.#appendEntries(entries);
     } finally {
       this.#appending = false;
     }
   }
 
-  /** Appends a group that may hold entries of the journal's own. */
-  async appendEntries(entries: readonly JournalEntry[]): Promise<void> {
+  async #appendEntries(entries: readonly JournalEntry[]): Promise<void> {
     this.#requireUsable();
-    if (entries.length === 0) return;
-    await this.#inTurn(() => this.#appendGroup(entries));
+    if (entries.length > 0) await this.#inTurn(() => this.#appendGroup(entries));
   }
 
   async describe(partition: PartitionKey): Promise<LogDescription> {
@@ -174,6 +194,8 @@ export class JournalShardLog implements ShardLog {
       });
     }
     this.#end('this handle was closed');
+    await this.#mover?.stop();
+    await this.#cold?.close();
     await this.#tail;
     await this.index.stop();
   }
@@ -184,6 +206,8 @@ export class JournalShardLog implements ShardLog {
 
   #end(why: string): void {
     this.#unusable ??= why;
+    void this.#mover?.stop();
+    void this.#cold?.close();
   }
 
   /** Runs `work` when all that was appended before it has its outcome. */
@@ -218,10 +242,7 @@ export class JournalShardLog implements ShardLog {
       if (error instanceof StorageFault && error.code === 'full') usage.refused(this.shard, bytes);
       throw error;
     }
-    for (const message of landed) {
-      this.state.apply(message);
-      this.index.applied(message);
-    }
+    for (const message of landed) this.#apply(message);
     this.#context.onAppended(this.shard, bytes, performance.now() - startedMs);
     this.index.extendIfDue();
     if (this.#chain.superseded) this.#end(`epoch ${this.epoch} has a later owner`);
@@ -242,6 +263,35 @@ export class JournalShardLog implements ShardLog {
     usage.appended(this.shard, payload.length);
     this.index.named(indexSequence);
     return appliedMessage(sequence, payload, head);
+  }
+
+  #apply(message: AppliedMessage): void {
+    this.state.apply(message);
+    this.index.applied(message);
+    const { items } = message.head;
+    this.#cold?.applied(items, message.sequence);
+    if (this.#mover === undefined) return;
+    for (const item of items) if (item.kind === 'batch') this.#mover.appended(item.partition);
+  }
+
+  #startMoving(cold: ColdShard): void {
+    const { limits, logger, stays } = this.#context;
+    this.#mover = new ColdMover(cold, {
+      shard: this.shard,
+      state: this.state,
+      limits,
+      logger,
+      stays,
+      read: (rows) => this.#reader.readRows(rows),
+      append: async (entries) => {
+        this.#requireUsable();
+        await this.#inTurn(async () => {
+          const own = entries();
+          if (own.length > 0) await this.#appendGroup(own);
+        });
+      },
+    });
+    if (!this.usable) void this.#mover.stop();
   }
 
   #failed(error: unknown): void {

@@ -7,13 +7,15 @@
 //   shard-log        one opening of a shard           shard-opener       how an opening comes about
 //   shard-state      what the messages add up to: partition-state, rows, header-window, ledger
 //   log-reader, message-reader   reads                trimmer, usage     space
+//   cold-link, cold-mover                             the way to the cold store and back
 //   metadata-store, metadata-mirror                   the KV bucket
 
 import { endianness } from 'node:os';
 import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '../../actors/runtime/ports.ts';
-import type { MetadataStore, ShardLog, ShardStorage } from '../../actors/shard/ports.ts';
+import type { MetadataStore, PartitionKey, ShardLog, ShardStorage } from '../../actors/shard/ports.ts';
 import { StorageFault } from '../../actors/shard/ports.ts';
+import type { ColdStore } from '../seaweed/cold-store.ts';
 import { Budget } from './budget.ts';
 import { JOURNAL_LIMITS, type JournalLimits, MESSAGE_OVERHEAD_BYTES } from './limits.ts';
 import { MessageReader } from './message-reader.ts';
@@ -44,6 +46,10 @@ export interface JournalStoreOptions {
   readonly apiPrefix?: string;
   /** Names this node in NATS. */
   readonly clientName?: string;
+  /** Where committed records are moved to (SeaweedMQ). Without it they stay in the journal. */
+  readonly cold?: ColdStore;
+  /** Partitions that are never moved: those that must be read in full before they serve (groups, transactions). */
+  readonly staysInJournal?: (partition: PartitionKey) => boolean;
   readonly limits?: Partial<JournalLimits>;
   readonly logger: Logger;
   /** Told of every acknowledged append: metrics. */
@@ -118,6 +124,8 @@ async function openOn(
     reader: new MessageReader({ requester: reads, names, limits, budget }),
     appendBudget: new Budget(limits.appendBytesInFlightMax),
     usage,
+    cold: options.cold,
+    stays: options.staysInJournal ?? (() => false),
     onAppended: (shard, bytes, durationMs) => {
       appended.bytes += bytes;
       appended.count++;

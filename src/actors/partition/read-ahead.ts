@@ -34,14 +34,14 @@ export class ReadAhead {
   }
 
   /** Begins to fetch what follows a read that ended below `fromOffset`. A failure shows when the guess is taken. */
-  begin(key: PartitionKey, fromOffset: bigint, bytesMax: number, fetch: () => Promise<Uint8Array[]>): void {
+  begin(key: PartitionKey, fromOffset: bigint, bytesMax: number, readNext: () => Promise<Uint8Array[]>): void {
     const name = nameOf(key, fromOffset);
     if (bytesMax > this.#bytesMax || this.#guesses.has(name)) return;
     for (const [oldName, guess] of this.#guesses) {
       if (this.#bytes + bytesMax <= this.#bytesMax) break;
       this.#drop(oldName, guess);
     }
-    const chunks = fetch();
+    const chunks = readNext();
     // Whoever takes the guess meets the failure; one that nobody takes has failed nobody.
     chunks.catch(() => {});
     this.#guesses.set(name, { key, bytesMax, chunks });

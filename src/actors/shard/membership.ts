@@ -1,6 +1,7 @@
 // Entering the view: reads it, or makes the first one, and puts this node's addresses into it by compare-and-set.
 
 import type { Random } from '../runtime/ports.ts';
+import { placeShards } from './placement.ts';
 import type { MetadataStore } from './ports.ts';
 import { StorageFault } from './ports.ts';
 import type { Member, ViewValue } from './view.ts';
@@ -13,6 +14,8 @@ export interface NewCluster {
   /** Taken only when the cluster is created; absent: a random one. */
   readonly clusterId: string | null;
   readonly shardCount: number;
+  /** All nodes are meant to be told of under one address. */
+  readonly sharedAddress?: boolean;
 }
 
 /** The view that lies in the store, if any. @throws StorageFault */
@@ -50,14 +53,9 @@ export async function joinView(
             clusterId: cluster.clusterId ?? Buffer.from(random.bytes(16)).toString('base64url'),
             shardCount: cluster.shardCount,
             members: [self],
+            owners: placeShards([self], cluster.shardCount),
           }
-        : {
-            ...stored.value,
-            epoch: stored.value.epoch + 1,
-            members: [...stored.value.members.filter(({ nodeId }) => nodeId !== self.nodeId), self].sort(
-              (a, b) => a.nodeId - b.nodeId,
-            ),
-          };
+        : withMembers(stored.value, [...stored.value.members.filter(({ nodeId }) => nodeId !== self.nodeId), self]);
     if ((await store.put(VIEW_KEY, encodeView(value), stored?.revision ?? 0)) !== undefined) return value;
   }
   throw new StorageFault('unavailable', 'the view keeps changing');
@@ -79,12 +77,22 @@ export async function leaveView(
     const stored = await readView(store);
     if (stored === undefined || !stored.value.members.some((member) => member.nodeId === nodeId)) return undefined;
     if (expectedEpoch !== undefined && stored.value.epoch !== expectedEpoch) return undefined;
-    const value: ViewValue = {
-      ...stored.value,
-      epoch: stored.value.epoch + 1,
-      members: stored.value.members.filter((member) => member.nodeId !== nodeId),
-    };
+    const value = withMembers(
+      stored.value,
+      stored.value.members.filter((member) => member.nodeId !== nodeId),
+    );
     if ((await store.put(VIEW_KEY, encodeView(value), stored.revision)) !== undefined) return value;
   }
   throw new StorageFault('unavailable', 'the view keeps changing');
+}
+
+/** The view after `before` that has these members; it moves no more shards than it must. */
+function withMembers(before: ViewValue, members: readonly Member[]): ViewValue {
+  const { shardCount, members: membersBefore, owners } = before;
+  return {
+    ...before,
+    epoch: before.epoch + 1,
+    members: [...members].sort((a, b) => a.nodeId - b.nodeId),
+    owners: placeShards(members, shardCount, placeShards(membersBefore, shardCount, owners)),
+  };
 }

@@ -1,6 +1,10 @@
 // The view: which nodes make up the cluster and how many shards it has; one value in the metadata store, changed only
 // by compare-and-set. Who owns a shard is a pure function of it, so every node answers the same from the same view.
 
+import { placementHash, placeShards } from './placement.ts';
+
+export { placementHash } from './placement.ts';
+
 /** Where clients of one listener reach a node. */
 export interface Endpoint {
   readonly host: string;
@@ -22,47 +26,13 @@ export interface ViewValue {
   /** Fixed when the cluster is created. */
   readonly shardCount: number;
   readonly members: readonly Member[];
-}
-
-/** 32-bit FNV-1a with a final avalanche: spreads short strings evenly; stable for ever, since placement rests on it. */
-export function placementHash(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  /** Node id by shard, as of the last change of members (placement.ts); absent in a view that has none yet. */
+  readonly owners?: readonly number[];
 }
 
 /** The shard of partition `index` of the topic: neighbours lie in neighbouring shards, so a topic spreads evenly. */
 export function shardOf(topicId: string, index: number, shardCount: number): number {
   return ((placementHash(topicId) % shardCount) + index) % shardCount;
-}
-
-/**
- * Who owns which shard: rendezvous hashing with every member's share bounded to the even one rounded up, so that shares
- * differ by little and a join or leave moves few shards besides those it must.
- * @returns node id by shard; empty when there are no members.
- */
-export function placeShards(members: readonly Member[], shardCount: number): number[] {
-  if (members.length === 0) return [];
-  const shareMin = Math.floor(shardCount / members.length);
-  let extras = shardCount % members.length;
-  const load = new Map(members.map((member) => [member.nodeId, 0]));
-  const owners: number[] = [];
-  for (let shard = 0; shard < shardCount; shard++) {
-    const ranked = members
-      .map((member) => ({ nodeId: member.nodeId, weight: placementHash(`${member.nodeId}/${shard}`) }))
-      .sort((a, b) => b.weight - a.weight || a.nodeId - b.nodeId);
-    const owner = ranked.find(({ nodeId }) => {
-      const held = load.get(nodeId) as number;
-      return held < shareMin || (held === shareMin && extras > 0);
-    }) as { nodeId: number };
-    const held = (load.get(owner.nodeId) as number) + 1;
-    if (held === shareMin + 1) extras--;
-    load.set(owner.nodeId, held);
-    owners[shard] = owner.nodeId;
-  }
-  return owners;
 }
 
 /** The view as this node knows it now. */
@@ -74,7 +44,7 @@ export class View {
   constructor(nodeId: number, value: ViewValue) {
     this.nodeId = nodeId;
     this.#value = value;
-    this.#owners = placeShards(value.members, value.shardCount);
+    this.#owners = placeShards(value.members, value.shardCount, value.owners);
   }
 
   get epoch(): number {
@@ -116,7 +86,7 @@ export class View {
   update(value: ViewValue): boolean {
     if (value.epoch <= this.#value.epoch) return false;
     this.#value = value;
-    this.#owners = placeShards(value.members, value.shardCount);
+    this.#owners = placeShards(value.members, value.shardCount, value.owners);
     return true;
   }
 }

@@ -77,7 +77,7 @@ describe('a broker that is killed in the middle of producing', () => {
     } finally {
       for (const run of [follower, ...producers.map((each) => each.run)]) if (!run.process.hasEnded) await run.kill();
     }
-  }).timeout(240_000);
+  }).timeout(480_000);
 });
 
 /** The highest offsets that a member was told are committed. */

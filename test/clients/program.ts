@@ -11,6 +11,7 @@
 //   {"event":"record","partition":1,"offset":5,…}                 consume and member; fields as SeenRecord
 //   {"event":"assigned","partitions":[0,2]}                       member: all it owns now, after every change
 //   {"event":"committed","offsets":{"0":5}}                       member: what the broker has taken
+//   {"event":"stable"}, {"event":"beating","heartbeats":9}, {"event":"left","p99Ms":1.2,…}   of go/members.go
 //   {"event":"error","message":"…"}                               the last before it ends with exit code 1
 //
 // A member commits after each poll what it has printed, leaves the group on SIGTERM and then ends with exit code 0.
@@ -45,6 +46,9 @@ export type ClientEvent =
   | ({ readonly event: 'record' } & SeenRecord)
   | { readonly event: 'assigned'; readonly partitions: readonly number[] }
   | { readonly event: 'committed'; readonly offsets: Readonly<Record<string, number>> }
+  | { readonly event: 'stable' }
+  | { readonly event: 'beating'; readonly heartbeats: number }
+  | { readonly event: 'left'; readonly heartbeats: number; readonly p99Ms: number }
   | { readonly event: 'error'; readonly message: string };
 
 const programTimeoutMs = 60_000;

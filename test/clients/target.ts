@@ -45,7 +45,11 @@ function startTarget(options: BrokerOptions): Promise<BrokerProcess> {
 
 /** An admin connection of the test itself, apart from the client under test. */
 export async function withAdmin<T>(bootstrap: string, work: (admin: kafkajs.Admin) => Promise<T>): Promise<T> {
-  const admin = new kafkajs.Kafka({ brokers: [bootstrap], logLevel: kafkajs.logLevel.NOTHING }).admin();
+  const admin = new kafkajs.Kafka({
+    brokers: [bootstrap],
+    logLevel: kafkajs.logLevel.NOTHING,
+    retry: { initialRetryTime: 50 },
+  }).admin();
   await admin.connect();
   try {
     return await work(admin);

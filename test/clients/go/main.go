@@ -17,8 +17,8 @@ import (
 type options struct {
 	bootstrap, topic, codec, group, reset, name string
 	idempotent                                  bool
-	partitions, count                           int
-	sessionTimeout                              time.Duration
+	partitions, count, groups                   int
+	sessionTimeout, heartbeat                   time.Duration
 }
 
 // record is one line of the protocol; nil bytes are null.
@@ -49,6 +49,7 @@ type verbs map[string]func(options) error
 
 var clients = map[string]verbs{
 	"franz-go": {"produce": franzProduce, "consume": franzConsume, "member": franzMember, "load": franzLoad, "follow": franzFollow},
+	"raw":      {"members": membersRun},
 	"sarama":   {"produce": saramaProduce, "consume": saramaConsume, "member": saramaMember},
 	"kafka-go": {"produce": kafkaGoProduce, "consume": kafkaGoConsume, "member": kafkaGoMember},
 }
@@ -68,7 +69,9 @@ func main() {
 	flags.StringVar(&o.reset, "reset", "earliest", "where to start without a commit: earliest or none")
 	flags.BoolVar(&o.idempotent, "idempotent", false, "produce with a producer id")
 	flags.IntVar(&o.partitions, "partitions", 0, "partitions of the topic")
-	flags.IntVar(&o.count, "count", 0, "records to read")
+	flags.IntVar(&o.count, "count", 0, "records to read; members: of each group")
+	flags.IntVar(&o.groups, "groups", 0, "members: groups")
+	flags.DurationVar(&o.heartbeat, "heartbeat", time.Second, "members: heartbeat interval")
 	timeoutMs := flags.Int("session-timeout-ms", 6000, "session time-out")
 	_ = flags.Parse(os.Args[3:])
 	o.sessionTimeout = time.Duration(*timeoutMs) * time.Millisecond

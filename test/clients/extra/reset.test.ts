@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { StartedProcess } from '../support/child-process.ts';
-import { ClientRun, type Command, produce } from './program.ts';
-import { numberedRecords } from './records.ts';
-import { committedOffsets, createTopic, useTarget, withAdmin } from './target.ts';
-import { goProgram, javaProgram, javaTool, pythonProgram } from './toolchain.ts';
-import { anyEvent } from './waiting.ts';
+import { StartedProcess } from '../../support/child-process.ts';
+import { ClientRun, type Command, produce } from '../program.ts';
+import { numberedRecords } from '../records.ts';
+import { committedOffsets, createTopic, useTarget, withAdmin } from '../target.ts';
+import { goProgram, javaProgram, javaTool, pythonProgram } from '../toolchain.ts';
+import { anyEvent } from '../waiting.ts';
 
 const memberTimeoutMs = 30_000;
 

@@ -1,38 +1,41 @@
 // How well the event loop turns: a timer that looks how late it is. A single late turn is no illness; being late all the
 // time is.
 
-/** How often it looks, ms, and over how many looks it judges. */
-const PERIOD_MS = 500;
-const LOOKS = 10;
+import { metrics } from '../../src/events.ts';
+import { Histogram } from './histogram.ts';
+
+/** How often it looks, ms, and how many looks the judgement takes in. */
+const PERIOD_MS = 50;
+const LOOKS = 100;
 /** Mean lateness above which the process does not respond any more, ms. */
 const LATE_MS = 1_000;
 
 export class EventLoopMonitor {
-  readonly #latenessMs: number[] = [];
+  /** Of the looks since the start. */
+  readonly latenessSeconds = new Histogram(metrics.sargasso_event_loop_delay_seconds.buckets ?? []);
+  readonly #recentMs = new Float64Array(LOOKS);
   readonly #timer: NodeJS.Timeout;
   #lastMs = performance.now();
-  #utilization = performance.eventLoopUtilization();
+  #looks = 0;
 
   constructor() {
     this.#timer = setInterval(() => this.#look(), PERIOD_MS);
     this.#timer.unref();
   }
 
+  /** Over the last seconds. */
   get meanLatenessMs(): number {
-    const sum = this.#latenessMs.reduce((total, ms) => total + ms, 0);
-    return this.#latenessMs.length === 0 ? 0 : sum / this.#latenessMs.length;
+    const looks = Math.min(this.#looks, LOOKS);
+    return looks === 0 ? 0 : this.#recentMs.reduce((total, ms) => total + ms, 0) / looks;
   }
 
   get responsive(): boolean {
     return this.meanLatenessMs < LATE_MS;
   }
 
-  /** Share of the time since the last call that it was busy. */
-  utilization(): number {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, this.#utilization);
-    this.#utilization = now;
-    return Number.isFinite(utilization) ? utilization : 0;
+  /** Time that it was busy since the start, s. */
+  get activeSeconds(): number {
+    return performance.eventLoopUtilization().active / 1000;
   }
 
   stop(): void {
@@ -41,8 +44,9 @@ export class EventLoopMonitor {
 
   #look(): void {
     const nowMs = performance.now();
-    this.#latenessMs.push(Math.max(0, nowMs - this.#lastMs - PERIOD_MS));
-    if (this.#latenessMs.length > LOOKS) this.#latenessMs.shift();
+    const latenessMs = Math.max(0, nowMs - this.#lastMs - PERIOD_MS);
+    this.latenessSeconds.observe(latenessMs / 1000);
+    this.#recentMs[this.#looks++ % LOOKS] = latenessMs;
     this.#lastMs = nowMs;
   }
 }

@@ -3,6 +3,7 @@
 import type { Node } from '../../src/actors/node.ts';
 import type { ShardStorage } from '../../src/actors/shard/ports.ts';
 import type { MetricName, StorageFigures } from '../../src/events.ts';
+import type { EventLoopMonitor } from './event-loop.ts';
 import type { Histogram } from './histogram.ts';
 import { type ApiMeter, errorName, type Meters, type TopicMeter } from './meters.ts';
 
@@ -22,8 +23,7 @@ export interface SampleSources {
   readonly node: Node | undefined;
   readonly storage: ShardStorage | undefined;
   readonly build: { readonly version: string; readonly nodeId: number };
-  /** Share of the time since the last call that the event loop was busy. */
-  readonly eventLoopUtilization: () => number;
+  readonly eventLoop: Pick<EventLoopMonitor, 'activeSeconds' | 'latenessSeconds'>;
   readonly spans: { readonly exported: number; readonly dropped: number };
   readonly lagPartitionsMax: number;
 }
@@ -148,10 +148,11 @@ async function storageSamples(storage: ShardStorage): Promise<Samples> {
   return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, one(value)]));
 }
 
-function processSamples({ build, eventLoopUtilization, spans }: SampleSources) {
+function processSamples({ build, eventLoop, spans }: SampleSources) {
   return {
     sargasso_build_info: [{ labels: { version: build.version, node: build.nodeId }, value: 1 }],
-    sargasso_event_loop_utilization: one(eventLoopUtilization()),
+    sargasso_event_loop_active_seconds_total: one(eventLoop.activeSeconds),
+    sargasso_event_loop_delay_seconds: [{ value: eventLoop.latenessSeconds }],
     sargasso_spans_exported_total: one(spans.exported),
     sargasso_spans_dropped_total: one(spans.dropped),
   } satisfies Samples;

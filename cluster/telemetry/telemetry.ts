@@ -110,7 +110,7 @@ export class Telemetry {
       node: this.#node,
       storage: this.#storage,
       build: { version, nodeId: config.nodeId },
-      eventLoopUtilization: () => this.#eventLoop.utilization(),
+      eventLoop: this.#eventLoop,
       spans: this.#traces?.counts ?? { exported: 0, dropped: 0 },
       lagPartitionsMax: config.metricsConsumerLagPartitionsMax,
     });

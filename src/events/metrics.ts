@@ -123,7 +123,10 @@ const actorMetrics = {
 
 const processMetrics = {
   sargasso_build_info: gauge('Always 1; the version of the broker and the number of the node.', 'version', 'node'),
-  sargasso_event_loop_utilization: gauge('Share of time that the event loop was busy since the last scrape, 0 to 1.'),
+  sargasso_event_loop_active_seconds_total: counter(
+    'Time that the event loop was busy; its rate is the share of one core that it uses.',
+  ),
+  sargasso_event_loop_delay_seconds: latency('How late a timer of the event loop was, looked at 20 times a second.'),
   sargasso_spans_exported_total: counter('Spans that the trace collector took.'),
   sargasso_spans_dropped_total: counter('Spans lost: the queue was full or the collector did not take them.'),
 } as const;

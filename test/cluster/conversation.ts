@@ -1,0 +1,145 @@
+// A client's side of the exchanges that these tests need, request by request over a real socket.
+
+import { createTopics } from '../../src/protocol/apis/create-topics.ts';
+import { fetch } from '../../src/protocol/apis/fetch.ts';
+import { findCoordinator } from '../../src/protocol/apis/find-coordinator.ts';
+import { joinGroup } from '../../src/protocol/apis/join-group.ts';
+import { listOffsets } from '../../src/protocol/apis/list-offsets.ts';
+import { offsetCommit } from '../../src/protocol/apis/offset-commit.ts';
+import { produce } from '../../src/protocol/apis/produce.ts';
+import { syncGroup } from '../../src/protocol/apis/sync-group.ts';
+import type { CompressionType } from '../../src/protocol/records/compression.ts';
+import { encodeBatch, type RecordHeader } from '../../src/protocol/records/record.ts';
+import { subscription } from '../actors/group/world.ts';
+import { ProtocolClient } from '../support/protocol-client.ts';
+
+export interface ProduceOptions {
+  readonly headers?: readonly RecordHeader[];
+  readonly compression?: CompressionType;
+}
+
+export class Conversation {
+  readonly #client: ProtocolClient;
+
+  private constructor(client: ProtocolClient) {
+    this.#client = client;
+  }
+
+  static async begin(bootstrap: string): Promise<Conversation> {
+    return new Conversation(await ProtocolClient.connect(bootstrap));
+  }
+
+  end(): void {
+    this.#client.close();
+  }
+
+  /** @returns the error code of each topic */
+  async createTopics(names: readonly string[], numPartitions = 1): Promise<number[]> {
+    const { topics } = await this.#client.send(createTopics, 5, {
+      topics: names.map((name) => ({ name, numPartitions, replicationFactor: -1, assignments: [], configs: [] })),
+      timeoutMs: 10_000,
+      validateOnly: false,
+    });
+    return topics.map(({ errorCode }) => errorCode);
+  }
+
+  /** One batch with these values. @returns the partition's error code and the batch's size */
+  async produce(
+    topic: string,
+    partition: number,
+    values: readonly string[],
+    { headers = [], compression = 'none' }: ProduceOptions = {},
+  ): Promise<{ readonly errorCode: number; readonly bytes: number }> {
+    const batch = encodeBatch({
+      baseOffset: 0n,
+      compression,
+      records: values.map((value) => ({
+        timestampMs: BigInt(Date.now()),
+        key: null,
+        value: Buffer.from(value),
+        headers,
+      })),
+    });
+    const { responses } = await this.#client.send(produce, 9, {
+      acks: -1,
+      timeoutMs: 10_000,
+      topicData: [{ name: topic, partitionData: [{ index: partition, records: batch }] }],
+    });
+    return { errorCode: responses[0]!.partitionResponses[0]!.errorCode, bytes: batch.length };
+  }
+
+  /** All batches from an offset on. @returns their bytes */
+  async fetch(topic: string, partition: number, fetchOffset: bigint): Promise<number> {
+    const { responses } = await this.#client.send(fetch, 11, {
+      maxWaitMs: 10,
+      minBytes: 1,
+      topics: [{ topic, partitions: [{ partition, fetchOffset, partitionMaxBytes: 1 << 20 }] }],
+      forgottenTopicsData: [],
+    });
+    return responses[0]!.partitions[0]!.records?.length ?? 0;
+  }
+
+  /** One above a partition's last record. */
+  async endOffset(topic: string, partition: number): Promise<bigint> {
+    const { topics } = await this.#client.send(listOffsets, 5, {
+      replicaId: -1,
+      isolationLevel: 0,
+      topics: [{ name: topic, partitions: [{ partitionIndex: partition, currentLeaderEpoch: -1, timestamp: -1n }] }],
+    });
+    return topics[0]!.partitions[0]!.offset;
+  }
+
+  /** Becomes the only member of a group, with an assignment. */
+  async join(groupId: string, topic: string): Promise<{ readonly memberId: string; readonly generationId: number }> {
+    await this.#client.send(findCoordinator, 0, { key: groupId });
+    let memberId = '';
+    for (;;) {
+      const joined = await this.#client.send(joinGroup, 5, {
+        groupId,
+        sessionTimeoutMs: 30_000,
+        rebalanceTimeoutMs: 30_000,
+        memberId,
+        protocolType: 'consumer',
+        protocols: [{ name: 'range', metadata: subscription(topic) }],
+      });
+      memberId = joined.memberId;
+      // 14, 15, 16: the coordinator is on its way; 79: the id is given, join with it.
+      if ([14, 15, 16, 79].includes(joined.errorCode)) continue;
+      if (joined.errorCode !== 0) throw new Error(`join: error code ${joined.errorCode}`);
+      const { generationId } = joined;
+      const synced = await this.#client.send(syncGroup, 3, {
+        groupId,
+        generationId,
+        memberId,
+        assignments: [{ memberId, assignment: Buffer.from('all') }],
+      });
+      if (synced.errorCode !== 0) throw new Error(`sync: error code ${synced.errorCode}`);
+      return { memberId, generationId };
+    }
+  }
+
+  async commit(
+    groupId: string,
+    member: { readonly memberId: string; readonly generationId: number },
+    topic: string,
+    offsets: readonly bigint[],
+  ): Promise<void> {
+    const { topics } = await this.#client.send(offsetCommit, 7, {
+      groupId,
+      generationIdOrMemberEpoch: member.generationId,
+      memberId: member.memberId,
+      topics: [
+        {
+          name: topic,
+          partitions: offsets.map((committedOffset, partitionIndex) => ({
+            partitionIndex,
+            committedOffset,
+            committedMetadata: '',
+          })),
+        },
+      ],
+    });
+    const failed = topics[0]!.partitions.find(({ errorCode }) => errorCode !== 0);
+    if (failed !== undefined) throw new Error(`commit: error code ${failed.errorCode}`);
+  }
+}

@@ -67,7 +67,25 @@ export class ColdMemory implements ColdStore {
   }
 
   status(): ColdStoreStatus {
-    throw new Error('nobody asks');
+    return {
+      backlogRuns: 0,
+      backlogBytes: 0,
+      backlogAgeMs: 0,
+      movedRuns: this.disk.moves,
+      movedBytes: this.disk.bytes,
+      resentRuns: 0,
+      lastAckMs: undefined,
+      lastProofMs: undefined,
+      lastFault: undefined,
+      readBytes: 0,
+      fetchedRuns: 0,
+      indexBytes: 0,
+      cacheBytes: 0,
+      deletedFiles: 0,
+      unreadableChunks: 0,
+      ackedRuns: 0,
+      scannedChunks: 0,
+    };
   }
 
   async close(): Promise<void> {}

@@ -137,6 +137,7 @@ describe('journal: before a cold store', function () {
     await log.append([{ kind: 'checkpoint', partition: A, offset: 20n, bytes: Buffer.from('state') }]);
     await eventually('all is moved', () => disk.bytes === 40 * 5_000);
     await eventually('the journal is trimmed', async () => (await logBytes()) < 20_000);
+    expect(store.shards.status!().parts.seaweedmq).deep.include({ ready: true, reason: 'open' });
     disk.away = true;
     // A takeover meanwhile: nothing of it needs the cold store.
     const owner = await store.shards.openShard(0, 2);
@@ -147,6 +148,8 @@ describe('journal: before a cold store', function () {
     expect(baseOffsets(await owner.read(A, 40n, END, 1 << 30, true)).length).equal(10);
     expect(await faultOf(owner.read(A, 39n, END, 1 << 30, true))).equal('unavailable');
     expect(await faultOf(owner.firstBatchAtOrAfter(A, 0n))).equal('unavailable');
+    const { seaweedmq } = store.shards.status!().parts;
+    expect(seaweedmq).deep.include({ ready: true, reason: 'not open for 1 of 1 shards' });
     await owner.append([{ kind: 'logStart', partition: A, offset: 10n }]);
     disk.away = false;
     await eventually('it has caught up', () => disk.bytes === 40 * 5_000 && disk.log(0, A).logStart === 10n);

@@ -138,6 +138,7 @@ describe('journal: faults on the way to NATS', function () {
     proxy.refuse();
     proxy.cut();
     await eventually('the loss is noticed', () => !store.status().connected);
+    expect(store.shards.status!().parts.journal).deep.include({ ready: false, reason: 'no connection to NATS' });
     const startedMs = Date.now();
     expect(await faultOf(log.append([batch(A, 0n)]))).equal('unavailable');
     expect(Date.now() - startedMs).lessThan(200);
@@ -145,6 +146,10 @@ describe('journal: faults on the way to NATS', function () {
     await eventually('the connection is back', () => store.status().connected);
     await log.append([batch(A, 0n)]);
     expect(await offsets(log)).deep.equal([0n]);
+    const { parts, figures } = store.shards.status!();
+    expect(parts.journal!.ready).equal(true);
+    expect(figures.sargasso_journal_stored_bytes).greaterThan(100);
+    expect(figures.sargasso_journal_limit_bytes).equal(1 << 30);
   });
 
   it('says that the outcome is unknown when nothing can be found out, and the shard opens again', async () => {

@@ -120,6 +120,11 @@ export class JournalShardLog implements ShardLog {
     return this.#unusable === undefined;
   }
 
+  /** Whether the cold store serves the shard; undefined: there is none. */
+  get coldOpen(): boolean | undefined {
+    return this.#cold === undefined ? undefined : this.#cold.current !== undefined;
+  }
+
   get lastSequence(): number {
     return this.#chain.lastSequence;
   }

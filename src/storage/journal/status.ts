@@ -1,5 +1,8 @@
-// What the journal knows of its own health, for /readyz and metrics.
+// What the journal knows of its own health, for /readyz and metrics: in its own words, and in those of the storage port.
 
+import type { StorageStatus } from '../../actors/shard/ports.ts';
+import type { Health } from '../../events.ts';
+import type { ColdStoreStatus } from '../seaweed/cold-store.ts';
 import type { JournalContext, JournalShardLog } from './shard-log.ts';
 
 export interface JournalShardStatus {
@@ -13,6 +16,8 @@ export interface JournalShardStatus {
   /** What an opening now would read of the log, beside the index. */
   readonly messagesBehindIndex: number;
   readonly bytesBehindIndex: number;
+  /** Whether the cold store serves the shard; undefined: there is none. */
+  readonly coldOpen: boolean | undefined;
 }
 
 export interface JournalStatus {
@@ -33,6 +38,8 @@ export interface JournalStatus {
   readonly appendsWaiting: number;
   readonly cacheBytes: number;
   readonly maxPayload: number;
+  /** Undefined: there is no cold store. */
+  readonly cold: ColdStoreStatus | undefined;
   readonly shards: readonly JournalShardStatus[];
 }
 
@@ -56,6 +63,7 @@ export function statusOf(
     appendsWaiting: appendBudget.waiting,
     cacheBytes: reader.cacheBytes,
     maxPayload: appends.maxPayload,
+    cold: context.cold?.status(),
     shards: logs.map((log) => ({
       shard: log.shard,
       epoch: log.epoch,
@@ -65,6 +73,61 @@ export function statusOf(
       deadBytes: log.state.ledger.deadBytes,
       messagesBehindIndex: log.index.behind.messages,
       bytesBehindIndex: log.index.behind.bytes,
+      coldOpen: log.coldOpen,
     })),
   };
+}
+
+/** The same as the storage port tells it. */
+export function portStatus(status: JournalStatus): StorageStatus {
+  const { cold, shards } = status;
+  const figures = {
+    sargasso_journal_stored_bytes: shards.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...(status.bytesMax < 0 ? {} : { sargasso_journal_limit_bytes: status.bytesMax }),
+  };
+  if (cold === undefined) return { parts: { journal: journalHealth(status) }, figures };
+  return {
+    parts: { journal: journalHealth(status), seaweedmq: coldHealth(cold, shards) },
+    figures: {
+      ...figures,
+      sargasso_seaweedmq_backlog_runs: cold.backlogRuns,
+      sargasso_seaweedmq_backlog_bytes: cold.backlogBytes,
+      sargasso_seaweedmq_backlog_seconds: cold.backlogAgeMs / 1_000,
+      sargasso_seaweedmq_moved_runs_total: cold.movedRuns,
+      sargasso_seaweedmq_moved_bytes_total: cold.movedBytes,
+      sargasso_seaweedmq_resent_runs_total: cold.resentRuns,
+      sargasso_seaweedmq_read_bytes_total: cold.readBytes,
+      sargasso_seaweedmq_fetched_runs_total: cold.fetchedRuns,
+      sargasso_seaweedmq_index_bytes: cold.indexBytes,
+      sargasso_seaweedmq_cache_bytes: cold.cacheBytes,
+      sargasso_seaweedmq_deleted_files_total: cold.deletedFiles,
+      sargasso_seaweedmq_unreadable_chunks_total: cold.unreadableChunks,
+    },
+  };
+}
+
+function journalHealth(status: JournalStatus): Health {
+  const { connected, full, server, backlogBytes, bytesMax, lastAppendMs, reconnects, appendsWaiting } = status;
+  const reason = !connected
+    ? 'no connection to NATS'
+    : full
+      ? `full: ${backlogBytes} of ${bytesMax} bytes; records are refused`
+      : `connected to ${server}`;
+  const details = { server, backlogBytes, bytesMax, lastAppendMs, reconnects, appendsWaiting, full };
+  // A full journal serves readers still.
+  return { ready: connected, reason, details };
+}
+
+function coldHealth(cold: ColdStoreStatus, shards: readonly JournalShardStatus[]): Health {
+  const away = shards.filter(({ coldOpen }) => coldOpen === false).length;
+  const { lastFault, backlogRuns, backlogBytes, backlogAgeMs, lastProofMs } = cold;
+  const reason =
+    away > 0
+      ? `not open for ${away} of ${shards.length} shards`
+      : lastFault !== undefined
+        ? `since its last proof: ${lastFault.message}`
+        : 'open';
+  const details = { shardsNotOpen: away, backlogRuns, backlogBytes, backlogAgeMs, lastProofMs, lastFault };
+  // Away, it is missed by readers of old records alone; the node serves everything else from the journal.
+  return { ready: true, reason, details };
 }

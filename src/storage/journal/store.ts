@@ -23,7 +23,7 @@ import { bucketConfig, JournalMetadataStore } from './metadata-store.ts';
 import { Requester } from './requester.ts';
 import type { JournalContext, JournalShardLog } from './shard-log.ts';
 import { openShard } from './shard-opener.ts';
-import { type JournalStatus, statusOf } from './status.ts';
+import { type JournalStatus, portStatus, statusOf } from './status.ts';
 import { ensureStream, persist, prepareStreams } from './streams.ts';
 import { Usage } from './usage.ts';
 
@@ -134,6 +134,7 @@ async function openOn(
     },
   };
   const shards = new OpenShards(context);
+  const status = (): JournalStatus => statusOf(context, shards.logs(), appended);
   return {
     shards: {
       openShard: (shard, node) => shards.open(shard, node),
@@ -142,10 +143,11 @@ async function openOn(
         const usableBytes = totalBytes < 0 ? -1 : Math.max(0, totalBytes - usage.bytes);
         return { path: `nats:${names.logStreams.join(',')}`, totalBytes, usableBytes };
       },
+      status: () => portStatus(status()),
       close: () => shards.close(),
     },
     metadata,
-    status: () => statusOf(context, shards.logs(), appended),
+    status,
     async close() {
       await shards.close();
       await metadata.close();

@@ -1,11 +1,9 @@
 // What a node stands on, by `storage`: its store, and in a cluster the mailbox to the other nodes. Each kind is loaded only
 // when it is asked for, so that one node alone starts without the libraries of a cluster.
 
-import type { Mailbox } from '../src/actors/remote/mailbox.ts';
+import type { NodePorts } from '../src/actors/node.ts';
 import type { Clock, Logger, Random } from '../src/actors/runtime/ports.ts';
-import type { MetadataStore, ShardStorage } from '../src/actors/shard/ports.ts';
 import type { BrokerConfig } from '../src/config.ts';
-import type { NatsMailbox } from './mailbox/mailbox.ts';
 
 export interface BackendPorts {
   readonly clock: Clock;
@@ -15,11 +13,9 @@ export interface BackendPorts {
   readonly onSuperseded: () => void;
 }
 
+/** The ports of a node that stand on it; one node alone has neither mailbox nor watch. */
 export interface Backend {
-  readonly storage: ShardStorage;
-  readonly metadataStore: MetadataStore;
-  /** Absent for one node alone. */
-  readonly mailbox?: Mailbox & Pick<NatsMailbox, 'link' | 'broadcastSubject' | 'incarnation' | 'status'>;
+  readonly ports: Pick<NodePorts, 'storage' | 'metadataStore' | 'mailbox' | 'watchNodes'>;
   /** After the node has stopped. */
   close(): Promise<void>;
 }
@@ -32,13 +28,14 @@ export function openBackend(config: BrokerConfig, ports: BackendPorts): Promise<
 async function openEmbedded({ dataDir, durability }: BrokerConfig, { logger }: BackendPorts): Promise<Backend> {
   const { openEmbeddedStore } = await import('../src/storage/embedded/store.ts');
   const store = await openEmbeddedStore({ dataDir, durability, logger });
-  return { storage: store.shards, metadataStore: store.metadata, close: () => store.close() };
+  return { ports: { storage: store.shards, metadataStore: store.metadata }, close: () => store.close() };
 }
 
 async function openJournal(config: BrokerConfig, ports: BackendPorts): Promise<Backend> {
-  const [{ openJournalStore }, { openMailbox }, { natsConnectionOptions }, nats] = await Promise.all([
+  const [{ openJournalStore }, { openMailbox }, detector, { natsConnectionOptions }, nats] = await Promise.all([
     import('../src/storage/journal/store.ts'),
     import('./mailbox/mailbox.ts'),
+    import('./failure-detector.ts'),
     import('./nats-connection.ts'),
     import('./nats-options.ts'),
   ]);
@@ -79,9 +76,19 @@ async function openJournal(config: BrokerConfig, ports: BackendPorts): Promise<B
       logger,
     });
     return {
-      storage: journal.shards,
-      metadataStore: journal.metadata,
-      mailbox,
+      ports: {
+        storage: journal.shards,
+        metadataStore: journal.metadata,
+        mailbox,
+        watchNodes: ({ members, onSuspect, onSelfIsolated, onSelfReconnected }) =>
+          detector.createFailureDetector({
+            nodeId: config.nodeId,
+            incarnation: mailbox.incarnation,
+            channel: detector.natsHeartbeats(mailbox.link, mailbox.broadcastSubject('heartbeat')),
+            detectionMs: config.failureDetectionMs,
+            ...{ clock, logger, members, onSuspect, onSelfIsolated, onSelfReconnected },
+          }),
+      },
       async close() {
         await journal.close();
         await mailbox.close();

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The composition root: reads the configuration, opens the store and the ports, starts the node, and on SIGTERM or
-// SIGINT drains and stops it.
+// SIGINT hands its shards to the other nodes, drains and stops it.
 
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
@@ -52,13 +52,13 @@ async function main(): Promise<void> {
   const backend = await openBackend(config, { clock, random, logger, onSuperseded }).catch((error: Error) =>
     fail(EXIT_FAILED, error.message),
   );
-  const { storage, metadataStore, mailbox } = backend;
+  const { storage, metadataStore } = backend.ports;
   const bound = new Map(listeners.map(({ name, port }) => [name, port]));
   const advertised = advertisedWithPorts(config.advertisedListeners, bound);
   const node = await Node.start(
     config,
     Object.fromEntries(advertised.map(({ name, host, port }) => [name, { host, port }])),
-    { clock, random, logger, storage, metadataStore, mailbox, events: telemetry.events, tracer: telemetry.tracer },
+    { ...backend.ports, clock, random, logger, events: telemetry.events, tracer: telemetry.tracer },
   ).catch((error: Error) => fail(EXIT_FAILED, startProblem(error)));
   level = () => node.services.config.logLevel;
   for (const listener of listeners) listener.serve(node);
@@ -72,6 +72,9 @@ async function main(): Promise<void> {
     stopping = true;
     logger.log('info', 'stopping', { signal });
     telemetry.stopping();
+    await node
+      .leave(config.drainTimeoutMs)
+      .catch((error: unknown) => logger.log('warn', 'the other nodes were not told of the stop', { error }));
     for (const listener of listeners) listener.close();
     await drain(node, config);
     await node.stop();

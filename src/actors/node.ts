@@ -35,12 +35,13 @@ import type { Services } from './router/services.ts';
 import { ActorFault } from './runtime/errors.ts';
 import type { Clock, Logger, Random, TimerHandle } from './runtime/ports.ts';
 import { ActorKind } from './runtime/system.ts';
-import { joinView, type NewCluster, readView, VIEW_KEY } from './shard/membership.ts';
+import { type NewCluster, readView } from './shard/membership.ts';
 import type { MetadataStore, PartitionKey, ShardStorage } from './shard/ports.ts';
 import { partitionKey, StorageFault } from './shard/ports.ts';
 import { ShardEpochs } from './shard/shard-epochs.ts';
 import { parsePartitionKey, Shards } from './shard/shards.ts';
-import { type Endpoint, type Member, View } from './shard/view.ts';
+import { Standing } from './shard/standing.ts';
+import { type Endpoint, type Member, View, type ViewValue } from './shard/view.ts';
 
 export interface NodePorts {
   readonly clock: Clock;
@@ -53,6 +54,16 @@ export interface NodePorts {
   readonly tracer?: Tracer;
   /** The way to the other nodes; absent: this node is alone. */
   readonly mailbox?: Mailbox;
+  /** Starts to listen for the other nodes; absent: none is ever found to be silent. */
+  readonly watchNodes?: (observer: NodeObserver) => { stop(): void };
+}
+
+/** Who is told which nodes are silent (cluster/failure-detector.ts). */
+export interface NodeObserver {
+  members(): Iterable<number>;
+  onSuspect(nodeId: number): void;
+  onSelfIsolated(): void;
+  onSelfReconnected(): void;
 }
 
 /** How often idle connections and actors are looked for, ms. */
@@ -61,6 +72,8 @@ const SWEEP_MS = 5_000;
 const SHARD_REOPEN_DELAY_MS = 100;
 /** How long a message waits while its shard changes hands, ms; after that the client looks for the leader itself. */
 const HANDOVER_WAIT_MS = 1_000;
+/** Before this node has seen any view. */
+const NO_VIEW: ViewValue = { epoch: 0, clusterId: '', shardCount: 1, members: [] };
 
 export class Node {
   readonly services: Services;
@@ -75,10 +88,8 @@ export class Node {
   readonly #memory: RequestMemory;
   readonly #dispatch;
   readonly #timers = new Set<TimerHandle>();
-  readonly #self: Member;
-  #stopWatch: () => void = () => {};
-  /** The last change of the view that is being followed; they are followed one by one. */
-  #viewWork: Promise<void> = Promise.resolve();
+  readonly #standing: Standing;
+  #stopWatchingNodes: () => void = () => {};
   #lastConnectionId = 0;
   #stopping = false;
 
@@ -90,7 +101,7 @@ export class Node {
     this.#coordinator = parts.coordinator;
     this.#cache = parts.cache;
     this.#ahead = parts.ahead;
-    this.#self = parts.self;
+    this.#standing = parts.standing;
     this.inspection = new NodeInspection({ ...services, ...parts });
     this.#memory = new RequestMemory(services.config.queuedMaxRequestBytes);
     this.#dispatch = createDispatch(services);
@@ -111,7 +122,7 @@ export class Node {
     const configs = new BrokerConfigs(initialConfig, metadataStore, logger);
     await configs.start();
     const self: Member = { nodeId: initialConfig.nodeId, endpoints, rack: initialConfig.brokerRack ?? null };
-    const view = new View(self.nodeId, await joinView(metadataStore, self, newCluster(initialConfig), random));
+    const view = new View(self.nodeId, (await readView(metadataStore))?.value ?? NO_VIEW);
     const catalog = new TopicCatalog(
       metadataStore,
       (overrides) => topicConfigValues(overrides, configs.current),
@@ -141,7 +152,6 @@ export class Node {
         if (node !== undefined) node.#shardOpened(shard);
       },
     });
-    await shards.openOwned();
 
     const cache = new TailCache(initialConfig.tailCacheBytes);
     const ahead = new ReadAhead(initialConfig.readAheadBytes);
@@ -202,8 +212,16 @@ export class Node {
       metadataStore,
       storage,
     };
-    node = new Node(services, ports, { self, partitions, groups, coordinator, cache, ahead });
+    const cluster = newCluster(initialConfig);
+    const standing = new Standing({
+      ...{ self, cluster, view, shards, metadataStore, epochs, clock, random, logger },
+      onChange: () => owners.changed(),
+    });
+    node = new Node(services, ports, { standing, partitions, groups, coordinator, cache, ahead });
+    // Before the view names this node: from then on others send it requests, and listen for it.
     mailbox?.serve(createRemoteHandler({ partitions, groups, coordinator, reader, shards }));
+    node.#watchNodes();
+    await standing.enter();
     node.#run();
     return node;
   }
@@ -252,6 +270,15 @@ export class Node {
     return count;
   }
 
+  /**
+   * Hands the shards over to the other nodes, and goes on serving clients through them. The last node keeps its shards.
+   * @throws StorageFault
+   */
+  async leave(timeoutMs: number): Promise<void> {
+    if (this.services.view.members.length > 1) await this.#checkpointAll();
+    await this.#standing.leave(timeoutMs);
+  }
+
   /** Takes no further requests; long polls are answered with what there is. */
   drain(): void {
     for (const connection of [...this.#connections.values()]) connection.drain();
@@ -261,22 +288,40 @@ export class Node {
   /** Saves what shortens the next start and lets the shards go. Requests under way have had their chance before. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#stopWatch();
+    this.#standing.stop();
+    this.#stopWatchingNodes();
     const { clock, shards, catalog, brokerConfigs } = this.services;
     for (const timer of this.#timers) clock.clearTimer(timer);
     for (const connection of [...this.#connections.values()]) connection.close('the node stops');
     const stopped = new ActorFault('actor-stopped', 'the node stops');
     this.#coordinator.stop();
     this.#groups.stopAll(stopped);
-    await this.#partitions.askAll('checkpoint', { producerIdleMs: Number.MAX_SAFE_INTEGER });
+    await this.#checkpointAll();
     this.#partitions.stopAll(stopped);
     catalog.stop();
     brokerConfigs.stop();
     await shards.close();
   }
 
+  /** Bounds what the next owners of the partitions have to replay. */
+  #checkpointAll(): Promise<unknown> {
+    return this.#partitions.askAll('checkpoint', { producerIdleMs: Number.MAX_SAFE_INTEGER });
+  }
+
+  #watchNodes(): void {
+    const { view } = this.services;
+    const watching = this.#ports.watchNodes?.({
+      members: () => view.members.map(({ nodeId }) => nodeId),
+      onSuspect: (nodeId) => this.#standing.suspect(nodeId),
+      onSelfIsolated: () => this.#standing.isolated(),
+      onSelfReconnected: () => this.#standing.reconnected(),
+    });
+    if (watching !== undefined) this.#stopWatchingNodes = () => watching.stop();
+  }
+
   /** A shard is not this node's any more, or must be taken anew. */
   #shardClosed(shard: number, error: unknown): void {
+    if (error instanceof StorageFault && error.code === 'fenced') this.#standing.look();
     const inShard = (key: string): boolean => this.#shardOf(key as PartitionKey) === shard;
     this.#partitions.stopAll(error, inShard);
     this.#cache.dropAll(inShard);
@@ -314,28 +359,7 @@ export class Node {
     }
   }
 
-  /** Follows the view: shards come and go with it; a node that was voted out while it lived joins again. */
-  async #followView(): Promise<void> {
-    const { view, metadataStore, shards, owners, random, logger, config } = this.services;
-    const stored = await readView(metadataStore);
-    if (stored === undefined || !view.update(stored.value)) return;
-    logger.log('info', 'view', { epoch: view.epoch, members: view.members.map(({ nodeId }) => nodeId) });
-    if (view.member(view.nodeId) === undefined && !this.#stopping) {
-      view.update(await joinView(metadataStore, this.#self, newCluster(config), random));
-    }
-    shards.reconcile();
-    owners.changed();
-  }
-
   #run(): void {
-    const follow = (): void => {
-      this.#viewWork = this.#viewWork
-        .then(() => this.#followView())
-        .catch((error) => this.services.logger.log('error', 'view not followed', { error }));
-    };
-    this.#stopWatch = this.services.metadataStore.watch(VIEW_KEY, follow);
-    // Others may have joined since this node read the view.
-    follow();
     const { catalog, config, logger } = this.services;
     catalog.onChange((topic, before) => {
       if (topic === undefined && before !== undefined) this.#topicDeleted(before);
@@ -398,7 +422,7 @@ export class Node {
 }
 
 interface Parts {
-  readonly self: Member;
+  readonly standing: Standing;
   readonly groups: GroupKind;
   readonly coordinator: GroupCoordinator;
   readonly partitions: ReturnType<typeof partitionsOf>;
@@ -407,7 +431,11 @@ interface Parts {
 }
 
 function newCluster(config: BrokerConfig): NewCluster {
-  return { clusterId: config.clusterId ?? null, shardCount: config.shards };
+  return {
+    clusterId: config.clusterId ?? null,
+    shardCount: config.shards,
+    sharedAddress: config.advertise === 'single',
+  };
 }
 
 function partitionsOf(

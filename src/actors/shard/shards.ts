@@ -47,6 +47,7 @@ export class Shards {
   readonly #open = new Map<number, OwnedShard>();
   readonly #opening = new Set<number>();
   #stopping = false;
+  #suspended = false;
 
   constructor(environment: ShardsEnvironment) {
     this.#environment = environment;
@@ -59,10 +60,23 @@ export class Shards {
 
   /** Follows a view that has changed: lets go what is another's, opens what has become this node's. */
   reconcile(): void {
+    if (this.#stopping) return;
     for (const shard of [...this.#open.keys()]) {
-      if (!this.#isMine(shard)) this.#letGo(shard);
+      if (!this.#isMine(shard)) this.#letGo(shard, `it has moved to node ${this.#environment.view.ownerOf(shard)}`);
     }
     for (const shard of this.#missing()) this.#openUntilDone(shard);
+  }
+
+  /** Closes every shard, and opens none until `resume`: others are about to take them. */
+  suspend(): void {
+    this.#suspended = true;
+    for (const shard of [...this.#open.keys()]) this.#letGo(shard, 'the node is cut off from the cluster');
+  }
+
+  /** What the view gives to this node is opened again. */
+  resume(): void {
+    this.#suspended = false;
+    this.reconcile();
   }
 
   /** The open shard of a partition; undefined when this node does not own it (now). */
@@ -122,6 +136,7 @@ export class Shards {
   /** Shards that this node owns by the view and has not open. */
   #missing(): number[] {
     const shards: number[] = [];
+    if (this.#suspended) return shards;
     for (let shard = 0; shard < this.#environment.view.shardCount; shard++) {
       if (this.#isMine(shard) && !this.#open.has(shard) && !this.#opening.has(shard)) shards.push(shard);
     }
@@ -137,7 +152,7 @@ export class Shards {
     } finally {
       this.#opening.delete(shard);
     }
-    if (this.#stopping || !this.#isMine(shard)) {
+    if (this.#stopping || this.#suspended || !this.#isMine(shard)) {
       // The view has moved on meanwhile; the next owner opens it anyway.
       await log.close();
       return;
@@ -160,21 +175,16 @@ export class Shards {
     this.#openShard(shard).catch((error) => {
       logger.log('error', 'shard does not open', { shard, error });
       clock.setTimer(limits.reopenDelayMs, () => {
-        const due = !this.#stopping && this.#isMine(shard) && !this.#open.has(shard) && !this.#opening.has(shard);
-        if (due) this.#openUntilDone(shard);
+        if (!this.#stopping && this.#missing().includes(shard)) this.#openUntilDone(shard);
       });
     });
   }
 
   /** Gives up a shard that the view has given to another node; appends in flight tell their own outcome. */
-  #letGo(shard: number): void {
+  #letGo(shard: number, why: string): void {
     const { logger } = this.#environment;
     const owned = this.#open.get(shard) as OwnedShard;
-    const moved = new StorageFault(
-      'fenced',
-      `shard ${shard} has moved to node ${this.#environment.view.ownerOf(shard)}`,
-    );
-    this.#closeWith(shard, owned, moved);
+    this.#closeWith(shard, owned, new StorageFault('fenced', `shard ${shard} is not owned by this node: ${why}`));
     owned.log.close().catch((error) => logger.log('warn', 'shard does not close', { shard, error }));
   }
 

@@ -14,6 +14,9 @@ import { errorCodeOf } from '../faults.ts';
 import { currentLeader } from '../leaders.ts';
 import type { Services } from '../services.ts';
 
+/** First version with room for a partition's leader in its answer. */
+const LEADER_VERSION = 12;
+
 export type FetchPartitionResponse = ResponseOf<typeof fetch>['responses'][number]['partitions'][number] & {
   readonly records: Uint8Array | readonly Uint8Array[] | null;
 };
@@ -108,7 +111,7 @@ async function locate(
     if (position.errorCode !== ErrorCode.NONE) {
       return failed(wanted, key, position.errorCode, {
         ...(position.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE ? limits(position) : {}),
-        ...leaderIfNeeded(position.errorCode, topic, wanted, services),
+        ...leaderIfNeeded(position.errorCode, topic, wanted, budget, services),
       });
     }
     if (position.divergingEpoch !== undefined) {
@@ -116,7 +119,7 @@ async function locate(
     }
     return { wanted, key, topic, position };
   } catch (fault) {
-    return faulty(wanted, key, topic, fault, services);
+    return faulty(wanted, key, topic, fault, budget, services);
   }
 }
 
@@ -166,7 +169,7 @@ async function readOne(
       },
     };
   } catch (fault) {
-    return faulty(wanted, key, topic, fault, services);
+    return faulty(wanted, key, topic, fault, budget, services);
   }
 }
 
@@ -222,6 +225,7 @@ function faulty(
   key: PartitionKey,
   topic: Topic,
   fault: unknown,
+  budget: FetchBudget,
   services: Services,
 ): PartitionFetch {
   const errorCode = errorCodeOf(fault, 'partition');
@@ -231,10 +235,17 @@ function faulty(
     errorCode,
     error: fault,
   });
-  return failed(wanted, key, errorCode, leaderIfNeeded(errorCode, topic, wanted, services));
+  return failed(wanted, key, errorCode, leaderIfNeeded(errorCode, topic, wanted, budget, services));
 }
 
-function leaderIfNeeded(errorCode: number, topic: Topic, wanted: FetchPartition, services: Services) {
+function leaderIfNeeded(
+  errorCode: number,
+  topic: Topic,
+  wanted: FetchPartition,
+  { apiVersion }: FetchBudget,
+  services: Services,
+) {
+  if (apiVersion < LEADER_VERSION) return {};
   const moved = errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER || errorCode === ErrorCode.FENCED_LEADER_EPOCH;
   return moved ? { currentLeader: currentLeader(topic, wanted.partition, services) } : {};
 }

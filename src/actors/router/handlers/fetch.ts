@@ -18,6 +18,8 @@ type TopicResponse = Response['responses'][number];
 
 /** First version that names topics by id. */
 const TOPIC_ID_VERSION = 13;
+/** First version that tells the addresses of leaders (KIP-951). */
+const NODE_ENDPOINTS_VERSION = 16;
 /** First version in which the whole response is bounded, and the first batch comes even if it is larger. */
 const RESPONSE_BOUND_VERSION = 3;
 /** How long one wait may last before it is checked that the client is still there, ms. */
@@ -66,7 +68,8 @@ export async function handleFetch(request: Request, context: RequestContext, ser
     }
     topic.partitions.push(response);
   }
-  const moved = fetched.some(({ response }) => movedElsewhere(response.errorCode));
+  const moved =
+    context.apiVersion >= NODE_ENDPOINTS_VERSION && fetched.some(({ response }) => movedElsewhere(response.errorCode));
   return {
     errorCode: ErrorCode.NONE,
     sessionId: session.sessionId,

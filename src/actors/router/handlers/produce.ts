@@ -21,6 +21,8 @@ type PartitionResponse = Response['responses'][number]['partitionResponses'][num
 
 /** First version that names topics by id (KIP-516). */
 const TOPIC_ID_VERSION = 13;
+/** First version that tells where a partition has moved (KIP-951). */
+const LEADER_VERSION = 10;
 
 export async function handleProduce(
   request: Request,
@@ -52,9 +54,11 @@ export async function handleProduce(
     if (failed !== undefined) throw new Error(`produce with acks=0 failed with error code ${failed.errorCode}`);
     return NO_RESPONSE;
   }
-  const moved = responses
-    .flatMap((topic) => topic.partitionResponses)
-    .some(({ errorCode }) => errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  const moved =
+    context.apiVersion >= LEADER_VERSION &&
+    responses
+      .flatMap((topic) => topic.partitionResponses)
+      .some(({ errorCode }) => errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER);
   return { responses, nodeEndpoints: moved ? nodeEndpoints(context, services) : [] };
 }
 
@@ -108,7 +112,7 @@ function appendPartition(
   const append = services.directory
     .partition(partitionKey(topic.id, index))
     .ask('append', { batch, header, logAppendTimeMs }, context.trace);
-  return settle(index, topic, header, append, services);
+  return settle(index, topic, header, append, context, services);
 }
 
 async function settle(
@@ -116,6 +120,7 @@ async function settle(
   topic: Topic,
   header: BatchHeader,
   append: Promise<AppendReply>,
+  { apiVersion }: RequestContext,
   services: Services,
 ): Promise<PartitionResponse> {
   try {
@@ -127,7 +132,8 @@ async function settle(
     services.refusedBatches.note(partitionKey(topic.id, index), header);
     services.logger.log('warn', 'append failed', { topic: topic.name, partition: index, errorCode, error: fault });
     const message = fault instanceof Error ? fault.message : null;
-    if (errorCode !== ErrorCode.NOT_LEADER_OR_FOLLOWER) return refused(index, errorCode, message);
+    const moved = errorCode === ErrorCode.NOT_LEADER_OR_FOLLOWER && apiVersion >= LEADER_VERSION;
+    if (!moved) return refused(index, errorCode, message);
     return { ...refused(index, errorCode, message), currentLeader: currentLeader(topic, index, services) };
   }
 }

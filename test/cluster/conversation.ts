@@ -68,15 +68,19 @@ export class Conversation {
     return { errorCode: responses[0]!.partitionResponses[0]!.errorCode, bytes: batch.length };
   }
 
-  /** All batches from an offset on. @returns their bytes */
+  /** All batches from an offset on. @returns their size, bytes */
   async fetch(topic: string, partition: number, fetchOffset: bigint): Promise<number> {
+    return (await this.fetchRecords(topic, partition, fetchOffset)).length;
+  }
+
+  async fetchRecords(topic: string, partition: number, fetchOffset: bigint): Promise<Buffer> {
     const { responses } = await this.#client.send(fetch, 11, {
-      maxWaitMs: 10,
+      maxWaitMs: 500,
       minBytes: 1,
       topics: [{ topic, partitions: [{ partition, fetchOffset, partitionMaxBytes: 1 << 20 }] }],
       forgottenTopicsData: [],
     });
-    return responses[0]!.partitions[0]!.records?.length ?? 0;
+    return responses[0]!.partitions[0]!.records ?? Buffer.alloc(0);
   }
 
   /** One above a partition's last record. */

@@ -1,0 +1,148 @@
+// Load on a cluster while a test does harm to it: an idempotent producer and a group member (franz-go), what they were told,
+// and what must hold between that and the log in the end.
+
+import { expect } from 'chai';
+import { contradictions, type LoggedRecord, lostCommits } from '../clients/history.ts';
+import { ClientRun, type Command, consume } from '../clients/program.ts';
+import { committedOffsets, createTopic, endOffsets } from '../clients/target.ts';
+import { anyEvent, eventually } from '../clients/waiting.ts';
+
+const group = 'follower';
+const producerName = 'producer';
+const waitTimeoutMs = 60_000;
+
+export class Load {
+  readonly #bootstrap: () => string;
+  readonly #command: Command;
+  readonly #topic: string;
+  readonly #partitions: number;
+  readonly #producer: ClientRun;
+  readonly #follower: ClientRun;
+  /** When each partition had its last ack, and the longest it went without one since `begin`, ms. */
+  readonly #ackedMs = new Map<number, number>();
+  readonly #longestMs = new Map<number, number>();
+  #counted = 0;
+
+  private constructor(bootstrap: () => string, command: Command, topic: string, partitions: number) {
+    this.#bootstrap = bootstrap;
+    this.#command = command;
+    this.#topic = topic;
+    this.#partitions = partitions;
+    const at = ['--bootstrap', bootstrap(), '--topic', topic, '--partitions', String(partitions)];
+    this.#follower = new ClientRun('franz-go', command, [
+      'follow',
+      ...at,
+      ...['--group', `${group}-${topic}`, '--session-timeout-ms', '6000'],
+    ]);
+    this.#producer = new ClientRun('franz-go', command, ['load', ...at, '--name', producerName]);
+    // After the run itself has read it: each ack is timed when it comes, whatever the test does meanwhile.
+    this.#producer.process.child.stdout!.on('data', () => this.#noteAcks());
+  }
+
+  /** @param bootstrap a node that serves at the time of the call */
+  static async start(
+    bootstrap: () => string,
+    command: Command,
+    topic: string,
+    partitions: number,
+    pace: { readonly acks: number } = { acks: 300 },
+  ): Promise<Load> {
+    await createTopic(bootstrap(), topic, partitions);
+    const load = new Load(bootstrap, command, topic, partitions);
+    await load.acks(pace.acks);
+    return load;
+  }
+
+  /** Waits for so many further acks. @throws Error when a client fails, or none come */
+  async acks(count: number): Promise<void> {
+    const due = this.#producer.events.length + count;
+    const done = () => this.#producer.events.length;
+    await this.#await(`acks up to ${due}`, () => done() >= due, done);
+  }
+
+  /** Waits until every partition has been acked since now. */
+  async everyPartition(): Promise<void> {
+    const sinceMs = performance.now();
+    const silent = () => this.#partitions - [...this.#ackedMs.values()].filter((ms) => ms > sinceMs).length;
+    await this.#await('acks of every partition', () => silent() === 0, silent);
+  }
+
+  /** Forgets the gaps so far: the next `longestGapMs` begins here. */
+  resetGaps(): void {
+    this.#longestMs.clear();
+  }
+
+  /** The longest that any partition went without an ack since `resetGaps`, ms. */
+  get longestGapMs(): number {
+    return Math.max(0, ...this.#longestMs.values());
+  }
+
+  /** Ends the clients, and checks what they were told against what is there. */
+  async finish(seed: string): Promise<{ acked: number }> {
+    const bootstrap = this.#bootstrap();
+    await this.#producer.leave();
+    const ends = await endOffsets(bootstrap, this.#topic);
+    const told = committedByWord(this.#follower);
+    await eventually('the follower has committed up to the end', waitTimeoutMs, async () => {
+      const committed = await committedOffsets(bootstrap, `${group}-${this.#topic}`, this.#topic);
+      expect(lostCommits(told, committed), seed).to.be.empty;
+      expect(committed).to.deep.equal(ends);
+    });
+    await this.#follower.leave();
+    const count = [...ends.values()].reduce((sum, end) => sum + end, 0);
+    const log = await consume({ name: 'franz-go' }, this.#command, {
+      bootstrap,
+      topic: this.#topic,
+      partitions: this.#partitions,
+      count,
+    });
+    const acked = this.#producer
+      .all('acked')
+      .map(({ partition, index, offset }) => ({ producer: producerName, partition, number: index, offset: offset! }));
+    const seen = this.#follower.all('record').map(asLogged);
+    expect(contradictions({ log: log.map(asLogged), acked, seen }), seed).to.deep.equal([]);
+    return { acked: acked.length };
+  }
+
+  /** Ends the clients, whatever they do. */
+  async close(): Promise<void> {
+    for (const run of [this.#producer, this.#follower]) if (!run.process.hasEnded) await run.kill();
+  }
+
+  async #await(what: string, condition: () => boolean, progress: () => number): Promise<void> {
+    await anyEvent([this.#producer, this.#follower], what, condition, progress, waitTimeoutMs);
+  }
+
+  #noteAcks(): void {
+    const nowMs = performance.now();
+    const { events } = this.#producer;
+    for (; this.#counted < events.length; this.#counted++) {
+      const event = events[this.#counted]!;
+      if (event.event !== 'acked') continue;
+      const gapMs = nowMs - (this.#ackedMs.get(event.partition) ?? nowMs);
+      this.#ackedMs.set(event.partition, nowMs);
+      if (gapMs > (this.#longestMs.get(event.partition) ?? 0)) this.#longestMs.set(event.partition, gapMs);
+    }
+  }
+}
+
+/** The highest offsets that the member was told are committed. */
+function committedByWord(member: ClientRun): Map<number, number> {
+  const told = new Map<number, number>();
+  for (const { offsets } of member.all('committed')) {
+    for (const [partition, offset] of Object.entries(offsets)) told.set(Number(partition), offset);
+  }
+  return told;
+}
+
+function asLogged({
+  partition,
+  offset,
+  value,
+}: {
+  partition: number;
+  offset: number;
+  value: string | null;
+}): LoggedRecord {
+  return { partition, offset, value: Buffer.from(value ?? '', 'base64').toString() };
+}

@@ -103,6 +103,9 @@ export class ColdWorld {
   }
 }
 
+/** The journal's sequence of each batch: whoever moves it, and cut however, it is the same. */
+const positions = new WeakMap<BatchEntry, bigint>();
+
 /** The log of one partition, as a producer has written it. */
 export class Written {
   readonly partition: PartitionKey;
@@ -118,6 +121,7 @@ export class Written {
     const entry = batch(this.partition, this.nextOffset, shape);
     this.nextOffset = entry.lastOffset + 1n;
     this.batches.push(entry);
+    positions.set(entry, ++Written.position);
     return entry;
   }
 
@@ -154,7 +158,7 @@ export function runOf(batches: readonly BatchEntry[]): ColdRun {
     baseOffset: first!.baseOffset,
     lastOffset: batches[batches.length - 1]!.lastOffset,
     maxTimestampMs: batches.map((each) => each.maxTimestampMs).sort((a, b) => (a < b ? 1 : -1))[0]!,
-    position: ++Written.position,
+    position: positions.get(batches[batches.length - 1]!)!,
     pieces: batches.map((each) => each.bytes),
   };
 }

@@ -10,8 +10,9 @@ export interface ColdRun {
   readonly lastOffset: bigint;
   readonly maxTimestampMs: bigint;
   /**
-   * The journal's sequence that holds the run's last batch. Only compared within a partition: `remove` takes what lies up to
-   * a position, so that a log that begins again under the same name does not find the old one's runs.
+   * The journal's sequence that holds the run's last batch. Within one log it depends on that batch alone and grows with the
+   * offsets; that of a log that begins again under the same name is above all of the old one's, which is how the old one's
+   * runs are told apart from those of the new.
    */
   readonly position: bigint;
   /** The batches, in pieces of whole batches. Not changed by anybody once handed over. */

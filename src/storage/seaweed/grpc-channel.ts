@@ -30,6 +30,7 @@ const asIs = (frame: Buffer): Buffer => frame;
 export class GrpcChannel {
   readonly address: string;
   readonly #client: Client;
+  #closed = false;
 
   constructor(address: string, credentials: ChannelCredentials) {
     this.address = address;
@@ -43,6 +44,7 @@ export class GrpcChannel {
     timeoutMs: number,
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
+      this.#expectOpen(method.path);
       this.#client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
@@ -58,12 +60,13 @@ export class GrpcChannel {
     });
   }
 
-  /** A call whose response is a stream. Without a deadline it lasts until it is cancelled or breaks. */
+  /** A call whose response is a stream. Without a deadline it lasts until it is cancelled or breaks. @throws StorageFault */
   serverStream<Request extends object, Response extends object>(
     method: Method<Request, Response>,
     request: Request,
     timeoutMs?: number,
   ): ClientReadableStream<Response> {
+    this.#expectOpen(method.path);
     return this.#client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,
@@ -74,8 +77,9 @@ export class GrpcChannel {
     );
   }
 
-  /** A call with streams both ways whose requests are encoded by the caller. */
+  /** A call with streams both ways whose requests are encoded by the caller. @throws StorageFault */
   frameStream<Response extends object>(method: Method<never, Response>): ClientDuplexStream<Buffer, Response> {
+    this.#expectOpen(method.path);
     return this.#client.makeBidiStreamRequest(
       method.path,
       asIs,
@@ -86,7 +90,12 @@ export class GrpcChannel {
   }
 
   close(): void {
+    this.#closed = true;
     this.#client.close();
+  }
+
+  #expectOpen(path: string): void {
+    if (this.#closed) throw grpcFault(this.address, path, new Error('the store is closed'));
   }
 }
 

@@ -33,6 +33,8 @@ export interface SeaweedLimits {
   /** Waits between failed attempts: doubled from the first to the last. */
   readonly backoffFirstMs: number;
   readonly backoffLastMs: number;
+  /** Longest wait before a new topic when the last ones took messages and none was proven. */
+  readonly stallPauseMaxMs: number;
   /** Bytes of log chunks read at once to find where the runs lie: the first hop, and the largest when runs are small. */
   readonly scanFirstBytes: number;
   readonly scanStepBytes: number;
@@ -74,6 +76,7 @@ export const SEAWEED_LIMITS: SeaweedLimits = {
   idleCloseMs: 60_000,
   backoffFirstMs: 100,
   backoffLastMs: 2_000,
+  stallPauseMaxMs: 300_000,
   scanFirstBytes: 4 * KIB,
   scanStepBytes: MIB,
   readsAtOnce: 16,

@@ -1,8 +1,13 @@
 // The runs of one partition that lie in the filer, in offset order: columns of numbers, about 50 bytes a run, since there
 // is one for every 2 MiB that the cluster keeps.
 //
-// First and last offsets both increase from run to run. Runs may overlap (a new owner of the shard cuts its runs elsewhere
-// than the old one did): a run that others hold whole is not kept, and one that holds others takes their place.
+// First offsets, last offsets and positions increase from run to run. Runs may overlap (a new owner of the shard cuts its
+// runs elsewhere than the old one did): a run that another holds whole is not kept. Of two copies of the same run every owner
+// keeps the same one, so that two owners, one of them not knowing that it is none any more, can never delete each other's
+// copy: what anybody deletes is held by a run that nobody deletes for being held.
+//
+// Within one log positions grow with the offsets. Where they do not, the run with the lower position is of an earlier log of
+// this name, and is not kept.
 
 import type { PartitionKey } from '../../actors/shard/ports.ts';
 import { runHeaderBytes } from './run-format.ts';
@@ -19,7 +24,7 @@ export interface Run {
   readonly bytes: number;
 }
 
-const ROWS_FIRST = 16;
+const ROWS_FIRST = 4;
 const ROW_BYTES = 48;
 
 export class PartitionRuns {
@@ -39,8 +44,12 @@ export class PartitionRuns {
   #at = new Uint32Array(ROWS_FIRST);
   #bytes = new Uint32Array(ROWS_FIRST);
 
-  constructor(key: PartitionKey) {
+  readonly #prefers: (kept: number, other: number) => boolean;
+
+  /** @param prefers whether of two copies of one run the one in the first chunk is to be kept; every owner agrees on it */
+  constructor(key: PartitionKey, prefers: (chunk: number, other: number) => boolean) {
     this.key = key;
+    this.#prefers = prefers;
     this.headerBytes = runHeaderBytes(key);
   }
 
@@ -124,19 +133,26 @@ export class PartitionRuns {
 
   /**
    * Takes a run in. @returns the chunks that have lost a run by it: those of the runs it takes the place of, or its own
-   * when it is not kept (dead already, or held by others).
+   * when it is not kept (dead already, of an earlier log, or held by another).
    */
   add(run: Run): number[] {
-    if (run.lastOffset < this.logStartOffset || run.position <= this.removedUpTo) return [run.chunk];
-    // Where the run goes: behind all that begin before it.
-    let index = this.#count;
-    while (index > 0 && this.#base[index - 1]! > run.baseOffset) index--;
-    if (index > 0 && this.#last[index - 1]! >= run.lastOffset) return [run.chunk];
-    // One that begins at the same offset and ends below is held by the new one, as are those behind that end within it.
-    let first = index;
-    if (first > 0 && this.#base[first - 1] === run.baseOffset) first--;
-    let end = index;
-    while (end < this.#count && this.#last[end]! <= run.lastOffset) end++;
+    const { baseOffset, lastOffset, position } = run;
+    if (lastOffset < this.logStartOffset || position <= this.removedUpTo) return [run.chunk];
+    // Runs that end at or above its end: those with lower positions are of an earlier log.
+    const above = this.firstEndingAtOrAbove(lastOffset);
+    const isSameEnd = above < this.#count && this.#last[above] === lastOffset;
+    const below = isSameEnd ? above : above - 1;
+    if (below >= 0 && this.#position[below]! > position) return [run.chunk];
+    let end = above;
+    while (end < this.#count && this.#position[end]! < position) end++;
+    if (end < this.#count && this.#base[end]! <= baseOffset) {
+      const isSame = this.#base[end] === baseOffset && this.#last[end] === lastOffset;
+      if (!isSame || this.#prefers(this.#chunk[end]!, run.chunk)) return [run.chunk];
+    }
+    // What it holds itself: of those that begin at or above its beginning, all that end at or below its end.
+    while (end < this.#count && this.#last[end]! <= lastOffset) end++;
+    let first = above;
+    while (first > 0 && this.#base[first - 1]! >= baseOffset) first--;
     const replaced = Array.from(this.#chunk.subarray(first, end));
     this.#replace(first, end, run);
     return replaced;

@@ -192,7 +192,6 @@ export class ShardFiles {
       const inPage: LogFile[] = [];
       for (const stored of files) {
         const file = this.#index.file(topic, stored.directory, stored.name);
-        file.paged = true;
         inPage.push(file);
         if (file.name > (newest.get(file.directory) ?? '')) newest.set(file.directory, file.name);
         for (const chunk of stored.chunks) {
@@ -209,9 +208,10 @@ export class ShardFiles {
 
   async #writePages(topic: TopicFiles, isOpen: boolean): Promise<void> {
     const { limits, clock } = this.#context;
-    const due = this.#index
-      .finishedFiles(topic, isOpen, clock.monotonicMs() - limits.topicSettledMs)
-      .filter((file) => !file.paged && file.liveRuns > 0 && !file.chunks.some((chunk) => chunk.unreadable))
+    const settledSinceMs = clock.monotonicMs() - limits.topicSettledMs;
+    const due = [...topic.unpaged]
+      .filter((file) => file.liveRuns > 0 && this.#index.isFinished(file, isOpen, settledSinceMs))
+      .filter((file) => !file.chunks.some((chunk) => chunk.unreadable))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
     const least = isOpen ? limits.pageFiles : 1;
     let page: LogFile[] = [];
@@ -238,7 +238,7 @@ export class ShardFiles {
     const name = `${files[files.length - 1]!.name}-${clock.nowMs()}-${++this.#pagesWritten}`;
     await filer.writeFile(`${indexDirectory(namespace, topic.topic.name)}/${name}`, encodeIndexPage(stored));
     for (const file of files) {
-      file.paged = true;
+      topic.unpaged.delete(file);
       for (const chunk of file.chunks) chunk.runs = undefined;
     }
     topic.pages.push({ name, files: new Set(files) });

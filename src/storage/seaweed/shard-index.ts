@@ -38,14 +38,17 @@ export interface LogFile {
   readonly name: string;
   readonly chunks: LogChunk[];
   liveRuns: number;
-  /** Written in an index page of its topic. */
-  paged: boolean;
 }
 
 /** The log files of one topic, by folder and name. */
 export interface TopicFiles {
   readonly topic: ShardTopic;
   readonly files: Map<string, LogFile>;
+  /** Files without live runs, and files that no index page tells of. */
+  readonly dead: Set<LogFile>;
+  readonly unpaged: Set<LogFile>;
+  /** By folder, the newest file, which may still grow. */
+  readonly newest: Map<string, string>;
   /** Monotonic ms of the last change seen, or of the start. */
   changedMs: number;
   /** Index pages, with the files each tells of. */
@@ -78,7 +81,7 @@ export class ShardIndex {
   partitionToChange(key: PartitionKey): PartitionRuns {
     let runs = this.#partitions.get(key);
     if (runs === undefined) {
-      runs = new PartitionRuns(key);
+      runs = new PartitionRuns(key, (chunk, other) => this.#precedes(this.chunk(chunk), this.chunk(other)));
       this.#partitions.set(key, runs);
     }
     return runs;
@@ -87,7 +90,16 @@ export class ShardIndex {
   topicFiles(topic: ShardTopic, nowMs: number): TopicFiles {
     let files = this.topics.get(topic.name);
     if (files === undefined) {
-      files = { topic, files: new Map(), changedMs: nowMs, pages: [], listedTo: new Map() };
+      files = {
+        topic,
+        files: new Map(),
+        dead: new Set(),
+        unpaged: new Set(),
+        newest: new Map(),
+        changedMs: nowMs,
+        pages: [],
+        listedTo: new Map(),
+      };
       this.topics.set(topic.name, files);
     }
     return files;
@@ -98,8 +110,10 @@ export class ShardIndex {
     const path = `${directory}/${name}`;
     let file = topic.files.get(path);
     if (file === undefined) {
-      file = { topic, directory, name, chunks: [], liveRuns: 0, paged: false };
+      file = { topic, directory, name, chunks: [], liveRuns: 0 };
       topic.files.set(path, file);
+      topic.dead.add(file);
+      if (name > (topic.newest.get(directory) ?? '')) topic.newest.set(directory, name);
     }
     return file;
   }
@@ -117,13 +131,14 @@ export class ShardIndex {
   /** Takes in a chunk whose content could not be made out. */
   addUnreadableChunk(file: LogFile, fileId: string, bytes: number): void {
     this.#number({ fileId, bytes, file, unreadable: true, runs: undefined });
-    file.paged = false;
+    file.topic.dead.delete(file);
   }
 
   /** Takes in a chunk and its runs. @param keepForPage whether the runs are still to be written into a page */
   addChunk(file: LogFile, fileId: string, bytes: number, runs: readonly PageRun[], keepForPage: boolean): void {
     const number = this.#number({ fileId, bytes, file, unreadable: false, runs: keepForPage ? runs : undefined });
-    if (keepForPage) file.paged = false;
+    if (keepForPage) file.topic.unpaged.add(file);
+    if (runs.length > 0) file.topic.dead.delete(file);
     // Counted before they go in: a run that is not kept is taken off again by its own chunk.
     file.liveRuns += runs.length;
     for (const { partition, ...run } of runs) {
@@ -133,23 +148,19 @@ export class ShardIndex {
 
   /** Notes that chunks have lost runs, one for each mention. */
   lose(chunks: readonly number[]): void {
-    for (const number of chunks) this.chunk(number).file.liveRuns--;
+    for (const number of chunks) {
+      const { file } = this.chunk(number);
+      if (--file.liveRuns === 0 && !file.chunks.some((chunk) => chunk.unreadable)) file.topic.dead.add(file);
+    }
   }
 
   /**
-   * The files of a topic that are no more appended to: all but the newest of each folder, and that one too when nobody has
-   * written to the topic since `settledSinceMs`.
+   * Whether nothing is appended to the file any more: it is not the newest of its folder, or nobody has written to the topic
+   * since `settledSinceMs`.
    */
-  finishedFiles(topic: TopicFiles, isOpen: boolean, settledSinceMs: number): LogFile[] {
-    const files = [...topic.files.values()];
-    if (!isOpen && topic.changedMs < settledSinceMs) return files;
-    const newest = new Map<string, string>();
-    for (const { directory, name } of files) if (name > (newest.get(directory) ?? '')) newest.set(directory, name);
-    return files.filter((file) => file.name < newest.get(file.directory)!);
-  }
-
-  isDead(file: LogFile): boolean {
-    return file.liveRuns === 0 && !file.chunks.some((chunk) => chunk.unreadable);
+  isFinished(file: LogFile, isOpen: boolean, settledSinceMs: number): boolean {
+    const { topic, directory, name } = file;
+    return name < (topic.newest.get(directory) ?? '') || (!isOpen && topic.changedMs < settledSinceMs);
   }
 
   /** Forgets a file without live runs. */
@@ -162,6 +173,18 @@ export class ShardIndex {
       this.#freeChunks.push(number);
     }
     file.topic.files.delete(`${file.directory}/${file.name}`);
+    file.topic.dead.delete(file);
+    file.topic.unpaged.delete(file);
+  }
+
+  /** An order of chunks that is the same for everybody: by topic, file, and id. */
+  #precedes(chunk: LogChunk, other: LogChunk): boolean {
+    const { topic } = chunk.file.topic;
+    const { topic: otherTopic } = other.file.topic;
+    if (topic.epoch !== otherTopic.epoch) return topic.epoch < otherTopic.epoch;
+    if (topic.generation !== otherTopic.generation) return topic.generation < otherTopic.generation;
+    if (chunk.file.name !== other.file.name) return chunk.file.name < other.file.name;
+    return chunk.fileId < other.fileId;
   }
 
   #number(chunk: LogChunk): number {

@@ -50,6 +50,8 @@ export class ShardMover {
   #topic: ShardTopic | undefined;
   /** Topics of broken streams, looked through for late proofs before anything is sent again. */
   #abandoned: ShardTopic[] = [];
+  /** How many since the last proof. */
+  #abandonedSinceProof = 0;
   #closing: Promise<void> | undefined;
   /** Proven, and told so after a while. */
   readonly #settling = new Map<Pending, TimerHandle>();
@@ -131,6 +133,8 @@ export class ShardMover {
       settled = true;
     }
     if (!settled) return;
+    this.#abandonedSinceProof = 0;
+    for (const end of this.#pauses) end();
     this.#unsent = this.#unsent.filter((pending) => this.#pending.has(pending));
     this.#onRoom();
     if (this.#pending.size === 0) this.#rest();
@@ -205,35 +209,41 @@ export class ShardMover {
     this.#wake();
     if (this.#working) return;
     this.#working = true;
-    this.#work().finally(() => {
-      this.#working = false;
-      this.#wake = () => {};
-    });
+    void this.#work();
     this.#watchProofs();
   }
 
   /** Sends until nothing is left to send. */
   async #work(): Promise<void> {
-    const { limits, clock, counters, logger } = this.#context;
+    const { limits } = this.#context;
     let backoffMs = limits.backoffFirstMs;
-    while (!this.#closed && this.#unsent.length > 0) {
-      try {
-        const stream = this.#stream ?? (await this.#openStream());
-        backoffMs = limits.backoffFirstMs;
-        await this.#send(stream);
-      } catch (error) {
-        if (!(error instanceof StorageFault)) throw error;
-        counters.fault(error, clock.nowMs());
-        logger.log('warn', 'seaweed.move-failed', { shard: this.#shard, reason: error.message });
-        await this.#pause(backoffMs);
-        backoffMs = Math.min(backoffMs * 2, limits.backoffLastMs);
+    try {
+      while (!this.#closed && this.#unsent.length > 0) {
+        try {
+          const stream = this.#stream ?? (await this.#openStream());
+          backoffMs = limits.backoffFirstMs;
+          await this.#send(stream);
+        } catch (error) {
+          this.#note(error);
+          const level = backoffMs === limits.backoffFirstMs ? 'warn' : 'debug';
+          this.#context.logger.log(level, 'seaweed.move-failed', { shard: this.#shard, reason: String(error) });
+          await this.#pause(backoffMs);
+          backoffMs = Math.min(backoffMs * 2, limits.backoffLastMs);
+        }
       }
+    } finally {
+      // At once, not when somebody hears of the end: a run that is given next has to find it so.
+      this.#working = false;
     }
   }
 
   async #openStream(): Promise<PublishStream> {
     const { brokers, limits, clock, namespace } = this.#context;
     await this.#closing;
+    // A broker that acknowledges and cannot store (full volumes, say) keeps what it was sent: it is not to be given the same
+    // again and again.
+    if (this.#abandonedSinceProof > 1)
+      await this.#pause(Math.min(limits.backoffLastMs * 2 ** (this.#abandonedSinceProof - 1), limits.stallPauseMaxMs));
     for (const topic of [...this.#abandoned]) {
       await this.#files.refreshTopic(topic);
       this.#abandoned = this.#abandoned.filter((each) => each !== topic);
@@ -318,6 +328,7 @@ export class ShardMover {
   /** Has everything that is not proven sent again, to a new topic. */
   #abandonTopic(): void {
     if (this.#topic !== undefined) this.#abandoned.push(this.#topic);
+    this.#abandonedSinceProof++;
     this.#topic = undefined;
     this.#generation++;
     for (const pending of this.#pending) pending.ackedMs = undefined;

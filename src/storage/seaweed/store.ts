@@ -138,8 +138,9 @@ export class SeaweedStore implements ColdStore {
       (fault) => {
         this.#stopWatch = undefined;
         counters.fault(fault, clock.nowMs());
-        logger.log('warn', 'seaweed.watch-broken', { reason: fault.message });
-        if (clock.monotonicMs() - begunMs > limits.backoffLastMs) this.#watchBackoffMs = limits.backoffFirstMs;
+        const isFirst = clock.monotonicMs() - begunMs > limits.backoffLastMs;
+        if (isFirst) this.#watchBackoffMs = limits.backoffFirstMs;
+        logger.log(isFirst ? 'warn' : 'debug', 'seaweed.watch-broken', { reason: fault.message });
         this.#watchTimer = clock.setTimer(this.#watchBackoffMs, () => {
           this.#watchTimer = undefined;
           this.#watch();

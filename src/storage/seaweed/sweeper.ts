@@ -29,8 +29,8 @@ export class Sweeper {
     for (const topic of [...this.#index.topics.values()]) {
       const isOpen = topic.topic.name === openTopic;
       const settledSinceMs = this.#context.clock.monotonicMs() - this.#context.limits.topicSettledMs;
-      for (const file of this.#index.finishedFiles(topic, isOpen, settledSinceMs)) {
-        if (!this.#index.isDead(file)) continue;
+      for (const file of [...topic.dead]) {
+        if (!this.#index.isFinished(file, isOpen, settledSinceMs)) continue;
         if (left-- <= 0) return;
         await this.#deleteFile(file);
       }

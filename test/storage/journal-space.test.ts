@@ -13,6 +13,7 @@ import {
   StorageFault,
 } from '../../src/actors/shard/ports.ts';
 import { encodeMessage } from '../../src/storage/journal/message-format.ts';
+import { PartsPublisher } from '../../src/storage/journal/parts-publisher.ts';
 import type { JournalStore } from '../../src/storage/journal/store.ts';
 import { type NatsProcesses, natsServerBinary, startNats } from '../support/nats-process.ts';
 import { baseOffsets, batch } from './batches.ts';
@@ -180,7 +181,7 @@ describe('journal: space', function () {
   });
 
   it('cuts a group that NATS does not take in one message, and applies it whole or not at all', async () => {
-    const limits = { ...quick, messageBytesMax: 64 << 10 };
+    const limits = { messageBytesMax: 64 << 10 };
     store = await openTestJournal(nats.addresses, prefix, { limits, batchBytesMax: 50_000, logger });
     const log = await store.shards.openShard(0, 1);
     const group = Array.from({ length: 12 }, (_, index) => batch(A, BigInt(index), { bytes: 40_000, seed: index }));
@@ -201,13 +202,39 @@ describe('journal: space', function () {
       lastPart: false,
       indexSequence: 0,
     } as const;
-    const { payload } = encodeMessage(fields, [batch(A, 13n)]);
+    const payload = encodeMessage(fields, [batch(A, 13n)]);
     await connection.request(`${prefix}.log.0.0`, payload);
     await connection.close();
     const third = await store.shards.openShard(0, 3);
     expect((await third.describe(A)).nextOffset).equal(13n);
     await third.append([batch(A, 13n, { seed: 77 })]);
     expect((await offsets(await store.shards.openShard(0, 4))).length).equal(14);
+  });
+
+  it('sends batches without copying them, and copies where the NATS client is built otherwise', async () => {
+    store = await openTestJournal(nats.addresses, prefix, { logger });
+    const log = await store.shards.openShard(0, 1);
+    const before = store.status().gathered;
+    await log.append([batch(A, 0n, { bytes: 100_000 }), batch(A, 1n, { bytes: 90 })]);
+    expect(store.status().gathered).equal(before + 1);
+
+    const connection = await connect({ servers: nats.addresses });
+    const inbox = connection.subscribe('parts.>', { max: 2 });
+    const publisher = new PartsPublisher(connection);
+    const parts = [Buffer.from('ab'), Buffer.alloc(20_000, 'c'), Buffer.from('d')];
+    publisher.publish('parts.1', 'r', ['A', '1'], parts);
+    Object.defineProperty((connection as unknown as { protocol: object }).protocol, 'infoReceived', { value: 1 });
+    publisher.publish('parts.2', 'r', ['A', '2'], parts);
+    expect(publisher.gathered).equal(1);
+    // The library's own queue is written with that mark set.
+    Object.defineProperty((connection as unknown as { protocol: object }).protocol, 'infoReceived', { value: true });
+    const got: string[] = [];
+    for await (const message of inbox) {
+      expect(Buffer.from(message.data).equals(Buffer.concat(parts))).equal(true);
+      got.push(`${message.subject} ${message.headers?.get('A')} ${message.reply}`);
+    }
+    expect(got).deep.equal(['parts.1 1 r', 'parts.2 2 r']);
+    await connection.close();
   });
 
   it('keeps what a later version has written, and refuses what only it can read', async () => {
@@ -228,7 +255,7 @@ describe('journal: space', function () {
       lastPart: true,
       indexSequence: 0,
     } as const;
-    const { payload } = encodeMessage(fields, [
+    const payload = encodeMessage(fields, [
       { kind: 'logStart', partition: B, offset: 5n },
       { kind: 'removal', partition: key(7) },
     ]);

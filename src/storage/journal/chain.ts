@@ -10,7 +10,6 @@
 //                                                                      └── unclear ▶ outcome unknown
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { headers as natsHeaders } from '@nats-io/transport-node';
 import type { Logger } from '../../actors/runtime/ports.ts';
 import { StorageFault } from '../../actors/shard/ports.ts';
 import {
@@ -79,12 +78,13 @@ export class Chain {
 
   /**
    * Appends one message. One call at a time.
+   * @param parts the message; not changed by anybody from now on
    * @returns its sequence.
    * @throws StorageFault `fenced` | `full` | `unavailable`: it is not in the log and never will be. `outcome-unknown`
    */
-  async append(payload: Uint8Array, identity: MessageIdentity): Promise<number> {
+  async append(parts: readonly Uint8Array[], identity: MessageIdentity): Promise<number> {
     try {
-      return this.#landed(await appendExpecting(this.#options.requester, this.#subject, payload, this.#lastSequence));
+      return this.#landed(await appendExpecting(this.#options.requester, this.#subject, parts, this.#lastSequence));
     } catch (error) {
       if (!isWrongLastSequence(error) && !this.#mayHaveLanded(error)) {
         throw faultOf(error, `shard ${this.#options.shard}: append`);
@@ -119,7 +119,13 @@ export class Chain {
           if (outcome !== undefined) return outcome;
         } else {
           const { payload, marker } = this.#marker();
-          const sequence = await appendExpecting(requester, this.#subject, payload, expected, limits.retryDelayMs * 20);
+          const sequence = await appendExpecting(
+            requester,
+            this.#subject,
+            [payload],
+            expected,
+            limits.retryDelayMs * 20,
+          );
           this.#options.onMarker(sequence, payload.length);
           logger.log('info', 'journal.append-not-applied', { shard, sequence, marker });
           this.#landed(sequence);
@@ -146,7 +152,7 @@ export class Chain {
     const { epoch, indexSequence } = this.#options;
     const counter = this.nextCounter();
     const fields = { kind: 'marker', lastPart: true, epoch, counter, part: 0, indexSequence: indexSequence() } as const;
-    return { payload: encodeMessage(fields, []).payload, marker: counter };
+    return { payload: encodeMessage(fields, []), marker: counter };
   }
 
   /** What lies behind `expected` on the subject decides. @returns undefined when nothing is to be seen there yet */
@@ -227,11 +233,11 @@ async function lastSequence(requester: Requester, names: JournalNames, shard: nu
 export async function appendExpecting(
   requester: Requester,
   subject: string,
-  payload: Uint8Array,
+  parts: readonly Uint8Array[],
   expected: number,
   timeoutMs?: number,
 ): Promise<number> {
-  const headers = natsHeaders();
-  headers.set(EXPECTED, String(expected));
-  return answerOf<{ seq: number }>(await requester.request(subject, payload, headers, timeoutMs)).seq;
+  return answerOf<{ seq: number }>(
+    await requester.requestParts(subject, [EXPECTED, String(expected)], parts, timeoutMs),
+  ).seq;
 }

@@ -85,7 +85,7 @@ export class LogReader {
       try {
         const found = await Promise.all(pieces.map((piece) => this.#bytesOf(piece)));
         if (pieces.length > 0) this.#readAhead(state, fromOffset, end);
-        return cold === undefined ? found : [...cold.found, ...found];
+        return cold === undefined ? found.flat() : [...cold.found, ...found.flat()];
       } catch (error) {
         // The log start or what is in the cold store has moved meanwhile, and what lay below was trimmed: once more.
         const now = this.#partition(partition);
@@ -129,7 +129,7 @@ export class LogReader {
       });
       if (headers === undefined) continue;
       next = rows.length === 0 ? windowFrom : rows.at(-1)!.lastOffset + 1n;
-      yield* headers;
+      yield* headers.flat();
     }
   }
 
@@ -226,20 +226,17 @@ export class LogReader {
   async readRows(rows: readonly Row[]): Promise<Uint8Array[]> {
     const pieces: Piece[] = [];
     for (const { sequence, position, length } of rows) addRow(pieces, sequence, position, length);
-    return Promise.all(
-      pieces.map(async (piece) => {
-        const bytes = await this.#bytesOf(piece);
-        return bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
-      }),
-    );
+    const found = await Promise.all(pieces.map((piece) => this.#bytesOf(piece)));
+    return found.flat().map((bytes) => (bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes));
   }
 
-  async #bytesOf({ sequence, position, length }: Piece): Promise<Uint8Array> {
+  async #bytesOf({ sequence, position, length }: Piece): Promise<Uint8Array[]> {
     const message = await this.#messages.get(this.#shard, sequence, this.#state.ledger.sizeOf(sequence));
-    if (position + length > message.length) {
+    const slices = message.slices(position, length);
+    if (slices.reduce((sum, slice) => sum + slice.length, 0) !== length) {
       throw new StorageFault('corrupt', `shard ${this.#shard}: message ${sequence} is shorter than it was written`);
     }
-    return message.subarray(position, position + length);
+    return slices;
   }
 
   #readAhead(state: PartitionState, fromOffset: bigint, end: bigint): void {

@@ -112,44 +112,56 @@ export function messageBytes(entries: readonly JournalEntry[]): number {
   return entries.reduce((sum, entry) => sum + entryBytes(entry), HEAD_BYTES);
 }
 
-/** Encodes a message. @returns it, and its head as a reader would see it. */
-export function encodeMessage(
+/** A message as it is sent: the head as bytes, and the batches that make up the body. */
+export interface EncodedMessage {
+  /** As a reader sees it. */
+  readonly head: MessageHead;
+  readonly headBytes: Buffer;
+  readonly bodies: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+/** Encodes the head of a message; the batches go behind it as they are. */
+export function encodeHead(
   fields: Omit<MessageHead, 'items' | 'bytes'>,
   entries: readonly JournalEntry[],
-): { readonly payload: Buffer; readonly head: MessageHead } {
-  let headBytes = HEAD_BYTES;
-  let bodyBytes = 0;
-  for (const entry of entries) {
-    headBytes += itemBytes(entry);
-    if (entry.kind === 'batch') bodyBytes += entry.bytes.length;
-  }
-  const payload = Buffer.allocUnsafeSlow(headBytes + bodyBytes);
-  payload[0] = FORMAT_VERSION;
-  payload[1] = FORMAT_VERSION;
-  payload[2] = KINDS.indexOf(fields.kind) + 1;
-  payload[3] = fields.lastPart ? LAST_PART : 0;
-  payload.writeUInt32LE(fields.epoch, 4);
-  payload.writeUInt32LE(fields.counter, 8);
-  payload.writeUInt32LE(fields.part, 12);
-  payload.writeUIntLE(fields.indexSequence, 16, 6);
-  payload.writeUInt16LE(0, 22);
-  payload.writeUInt32LE(headBytes, 24);
-  payload.writeUInt32LE(entries.length, 28);
+): EncodedMessage {
+  let length = HEAD_BYTES;
+  for (const entry of entries) length += itemBytes(entry);
+  const headBytes = Buffer.allocUnsafe(length);
+  headBytes[0] = FORMAT_VERSION;
+  headBytes[1] = FORMAT_VERSION;
+  headBytes[2] = KINDS.indexOf(fields.kind) + 1;
+  headBytes[3] = fields.lastPart ? LAST_PART : 0;
+  headBytes.writeUInt32LE(fields.epoch, 4);
+  headBytes.writeUInt32LE(fields.counter, 8);
+  headBytes.writeUInt32LE(fields.part, 12);
+  headBytes.writeUIntLE(fields.indexSequence, 16, 6);
+  headBytes.writeUInt16LE(0, 22);
+  headBytes.writeUInt32LE(length, 24);
+  headBytes.writeUInt32LE(entries.length, 28);
   const items: Item[] = [];
+  const bodies: Uint8Array[] = [];
   let at = HEAD_BYTES;
-  let position = headBytes;
+  let position = length;
   for (const entry of entries) {
-    at = writeItem(payload, at, entry);
+    at = writeItem(headBytes, at, entry);
     if (entry.kind !== 'batch') {
       items.push(entry);
       continue;
     }
     const { partition, baseOffset, lastOffset, maxTimestampMs, bytes } = entry;
-    payload.set(bytes, position);
     items.push({ kind: 'batch', partition, baseOffset, lastOffset, maxTimestampMs, position, length: bytes.length });
+    bodies.push(bytes);
     position += bytes.length;
   }
-  return { payload, head: { ...fields, items, bytes: headBytes } };
+  return { head: { ...fields, items, bytes: length }, headBytes, bodies, bytes: position };
+}
+
+/** A whole message in one buffer. */
+export function encodeMessage(fields: Omit<MessageHead, 'items' | 'bytes'>, entries: readonly JournalEntry[]): Buffer {
+  const { headBytes, bodies } = encodeHead(fields, entries);
+  return Buffer.concat([headBytes, ...bodies]);
 }
 
 function writeItem(into: Buffer, start: number, entry: JournalEntry): number {

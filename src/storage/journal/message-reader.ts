@@ -17,9 +17,16 @@ const END_OF_BATCH = 204;
 const BATCH_MESSAGES = 1024;
 const RANGE_BYTES = 4 << 20;
 
+/** A message that batches are taken out of. */
+export interface MessageBytes {
+  readonly bytes: number;
+  /** The bytes from `position` on, in pieces; fewer than `length` when the message ends before. */
+  slices(position: number, length: number): Uint8Array[];
+}
+
 interface Cached {
   readonly bytes: number;
-  readonly data: Promise<Buffer>;
+  readonly message: Promise<MessageBytes>;
 }
 
 export class MessageReader {
@@ -44,8 +51,8 @@ export class MessageReader {
   }
 
   /** Keeps a message of a shard's log that was just appended. */
-  put(shard: number, sequence: number, data: Buffer): void {
-    this.#keep(this.#key(shard, sequence), { bytes: data.length, data: Promise.resolve(data) });
+  put(shard: number, sequence: number, message: MessageBytes): void {
+    this.#keep(this.#key(shard, sequence), { bytes: message.bytes, message: Promise.resolve(message) });
   }
 
   /**
@@ -53,18 +60,20 @@ export class MessageReader {
    * @param bytes its size
    * @throws StorageFault `unavailable`, or `corrupt` when the stream does not have it
    */
-  get(shard: number, sequence: number, bytes: number): Promise<Buffer> {
+  get(shard: number, sequence: number, bytes: number): Promise<MessageBytes> {
     const key = this.#key(shard, sequence);
     const cached = this.#cache.get(key);
     if (cached !== undefined) {
       this.#cache.delete(key);
       this.#cache.set(key, cached);
-      return cached.data;
+      return cached.message;
     }
-    const data = this.#budget.run(bytes, () => this.fetch(this.#names.logStream(shard), sequence));
-    this.#keep(key, { bytes, data });
-    data.catch(() => this.#forget(key));
-    return data;
+    const message = this.#budget.run(bytes, async () =>
+      wholeMessage(await this.fetch(this.#names.logStream(shard), sequence)),
+    );
+    this.#keep(key, { bytes, message });
+    message.catch(() => this.#forget(key));
+    return message;
   }
 
   /**
@@ -169,6 +178,13 @@ export class MessageReader {
     this.#cache.delete(key);
     this.#cacheBytes -= cached.bytes;
   }
+}
+
+function wholeMessage(data: Buffer): MessageBytes {
+  return {
+    bytes: data.length,
+    slices: (position, length) => (position < data.length ? [data.subarray(position, position + length)] : []),
+  };
 }
 
 /** @throws JetStreamError when the answer is a status and no message */

@@ -8,6 +8,7 @@ import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 import { createInbox } from '@nats-io/transport-node';
 import type { Logger } from '../../actors/runtime/ports.ts';
 import { JetStreamError, RequestLost } from './faults.ts';
+import { PartsPublisher } from './parts-publisher.ts';
 
 const SWEEP_MS = 20;
 
@@ -33,6 +34,7 @@ export class Requester {
   readonly #logger: Logger;
   readonly #timeoutMs: number;
   readonly #inbox = createInbox();
+  readonly #parts: PartsPublisher;
   readonly #pending = new Map<number, Pending>();
   #token = 0;
   #connected = true;
@@ -46,6 +48,7 @@ export class Requester {
 
   constructor(options: RequesterOptions) {
     this.connection = options.connection;
+    this.#parts = new PartsPublisher(options.connection);
     this.#name = options.name;
     this.#logger = options.logger;
     this.#timeoutMs = options.requestTimeoutMs;
@@ -82,20 +85,29 @@ export class Requester {
    */
   request(subject: string, payload?: Uint8Array, headers?: MsgHdrs, timeoutMs = this.#timeoutMs): Promise<Msg> {
     return new Promise((resolve, reject) => {
-      const startedMs = performance.now();
-      this.#send(subject, payload, headers, {
-        subject,
-        deadlineMs: startedMs + timeoutMs,
-        take: (message) => {
-          if (isNoResponders(message)) reject(new RequestLost('no-responders', `nobody serves ${subject}`));
-          else {
-            this.lastAnswerMs = performance.now() - startedMs;
-            resolve(message);
-          }
-          return true;
-        },
-        lose: reject,
-      });
+      this.#send(
+        (reply) => this.connection.publish(subject, payload, { reply, headers }),
+        this.#once(subject, timeoutMs, resolve, reject),
+      );
+    });
+  }
+
+  /**
+   * As `request`, with one header and the payload in parts that are sent without being put together.
+   * @param parts not to be changed until it is settled
+   * @throws RequestLost
+   */
+  requestParts(
+    subject: string,
+    header: readonly [name: string, value: string],
+    parts: readonly Uint8Array[],
+    timeoutMs = this.#timeoutMs,
+  ): Promise<Msg> {
+    return new Promise((resolve, reject) => {
+      this.#send(
+        (reply) => this.#parts.publish(subject, reply, header, parts),
+        this.#once(subject, timeoutMs, resolve, reject),
+      );
     });
   }
 
@@ -105,7 +117,7 @@ export class Requester {
    */
   requestMany(subject: string, payload: Uint8Array, take: (message: Msg) => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#send(subject, payload, undefined, {
+      this.#send((reply) => this.connection.publish(subject, payload, { reply }), {
         subject,
         deadlineMs: performance.now() + this.#timeoutMs,
         take: (message) => {
@@ -130,6 +142,11 @@ export class Requester {
   async api<T>(subject: string, body: unknown): Promise<T> {
     const message = await this.request(subject, body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
     return answerOf<T>(message);
+  }
+
+  /** Messages that were sent without a copy. */
+  get gathered(): number {
+    return this.#parts.gathered;
   }
 
   /** Resolves when there is a connection, or at the deadline (`performance.now()`). @returns whether there is one. */
@@ -158,7 +175,31 @@ export class Requester {
     if (!this.connection.isClosed()) await this.connection.close();
   }
 
-  #send(subject: string, payload: Uint8Array | undefined, headers: MsgHdrs | undefined, pending: Pending): void {
+  /** A request with one answer. */
+  #once(
+    subject: string,
+    timeoutMs: number,
+    resolve: (message: Msg) => void,
+    reject: (error: RequestLost) => void,
+  ): Pending {
+    const startedMs = performance.now();
+    return {
+      subject,
+      deadlineMs: startedMs + timeoutMs,
+      take: (message) => {
+        if (isNoResponders(message)) reject(new RequestLost('no-responders', `nobody serves ${subject}`));
+        else {
+          this.lastAnswerMs = performance.now() - startedMs;
+          resolve(message);
+        }
+        return true;
+      },
+      lose: reject,
+    };
+  }
+
+  #send(publish: (reply: string) => void, pending: Pending): void {
+    const { subject } = pending;
     if (!this.connected) {
       pending.lose(new RequestLost('not-sent', `no connection to NATS for ${subject}`));
       return;
@@ -166,7 +207,7 @@ export class Requester {
     const token = ++this.#token;
     this.#pending.set(token, pending);
     try {
-      this.connection.publish(subject, payload, { reply: `${this.#inbox}.${token}`, headers });
+      publish(`${this.#inbox}.${token}`);
     } catch (error) {
       // Refused by the library itself: too large for the server, or the connection is being closed.
       this.#pending.delete(token);

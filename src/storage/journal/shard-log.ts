@@ -15,13 +15,13 @@ import { Chain } from './chain.ts';
 import { ColdLink } from './cold-link.ts';
 import { ColdMover } from './cold-mover.ts';
 import { splitGroup } from './group-parts.ts';
-import { appliedMessage } from './index-reader.ts';
 import type { IndexWriter } from './index-writer.ts';
 import type { JournalLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
-import { encodeMessage, type JournalEntry } from './message-format.ts';
+import { encodeHead, type JournalEntry } from './message-format.ts';
 import type { MessageReader } from './message-reader.ts';
 import type { JournalNames } from './names.ts';
+import { OwnMessage } from './own-message.ts';
 import type { Requester } from './requester.ts';
 import type { AppliedMessage, ShardState } from './shard-state.ts';
 import { Trimmer } from './trimmer.ts';
@@ -262,12 +262,14 @@ export class JournalShardLog implements ShardLog {
     const { appendBudget, reader, usage } = this.#context;
     const indexSequence = this.index.sequence;
     const fields = { kind: 'group', epoch: this.epoch, counter, part, lastPart, indexSequence } as const;
-    const { payload, head } = encodeMessage(fields, entries);
-    const sequence = await appendBudget.run(payload.length, () => this.#chain.append(payload, fields));
-    reader.put(this.shard, sequence, payload);
-    usage.appended(this.shard, payload.length);
+    const { head, headBytes, bodies, bytes } = encodeHead(fields, entries);
+    const parts = [headBytes, ...bodies];
+    const sequence = await appendBudget.run(bytes, () => this.#chain.append(parts, fields));
+    const message = new OwnMessage(head, headBytes, bodies, sequence, bytes);
+    reader.put(this.shard, sequence, message);
+    usage.appended(this.shard, bytes);
     this.index.named(indexSequence);
-    return appliedMessage(sequence, payload, head);
+    return message;
   }
 
   #apply(message: AppliedMessage): void {

@@ -58,9 +58,9 @@ async function writeOpening(context: JournalContext, shard: number, node: number
       // The counter is chance: by it an opening that landed though its answer was lost is known again.
       const counter = Math.floor(Math.random() * 2 ** 32);
       const fields = { kind: 'opened', lastPart: true, epoch, counter, part: 0, indexSequence } as const;
-      const { payload } = encodeMessage(fields, [{ kind: 'opened', node, previous }]);
+      const payload = encodeMessage(fields, [{ kind: 'opened', node, previous }]);
       tried.set(`${epoch}/${counter}`, { epoch, sequence: 0, indexSequence });
-      const sequence = await appendExpecting(appends, names.logSubject(shard), payload, previous);
+      const sequence = await appendExpecting(appends, names.logSubject(shard), [payload], previous);
       appends.connection.publish(names.openedSubject(shard), Buffer.from(String(epoch)));
       return { epoch, sequence, indexSequence };
     } catch (error) {

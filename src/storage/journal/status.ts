@@ -34,6 +34,8 @@ export interface JournalStatus {
   readonly lastAppendMs: number;
   readonly appends: number;
   readonly appendedBytes: number;
+  /** Messages that were sent without being copied together; 0 after appends: the NATS client is not as it is known. */
+  readonly gathered: number;
   readonly appendBytesInFlight: number;
   readonly appendsWaiting: number;
   readonly cacheBytes: number;
@@ -59,6 +61,7 @@ export function statusOf(
     lastAppendMs: appended.lastMs,
     appends: appended.count,
     appendedBytes: appended.bytes,
+    gathered: appends.gathered,
     appendBytesInFlight: appendBudget.bytes,
     appendsWaiting: appendBudget.waiting,
     cacheBytes: reader.cacheBytes,

@@ -7,7 +7,7 @@
 
 import { parseArgs } from 'node:util';
 import { faultKinds, printFault } from './faults.ts';
-import { line } from './history.ts';
+import { hashOf, line } from './history.ts';
 import { type RunResult, runScenario } from './run.ts';
 import { drawScenario, type Scenario } from './scenario.ts';
 
@@ -29,11 +29,11 @@ function printScenario({ nodes, faults, ...plan }: Scenario): void {
   for (const fault of faults) print(printFault(fault));
 }
 
-function printVerdict({ seed, violations, events, steps, virtualMs, hash }: RunResult): void {
+function printVerdict({ seed, violations, events, steps, virtualMs }: RunResult): void {
   const seconds = Math.round(virtualMs / 1_000);
   for (const { checker, what, eventIndex } of violations) print(`  event ${eventIndex}: ${checker}: ${what}`);
   print(
-    `seed ${seed}: ${violations.length} violations, ${events.length} events, ${steps} steps, ${seconds} s, ${hash}`,
+    `seed ${seed}: ${violations.length} violations, ${events.length} events, ${steps} steps, ${seconds} s, ${hashOf(events)}`,
   );
 }
 

@@ -102,7 +102,6 @@ export type LogRecordSeen = readonly [offset: bigint, value: string];
 export class History {
   readonly events: HistoryEvent[] = [];
   readonly #nowMs: () => number;
-  readonly #hash = createHash('sha256');
   #operations = 0;
 
   constructor(nowMs: () => number) {
@@ -115,15 +114,15 @@ export class History {
   }
 
   add(client: string, entry: HistoryEntry): void {
-    const event = { ...entry, index: this.events.length, atMs: this.#nowMs(), client } as HistoryEvent;
-    this.events.push(event);
-    this.#hash.update(line(event));
+    this.events.push({ ...entry, index: this.events.length, atMs: this.#nowMs(), client } as HistoryEvent);
   }
+}
 
-  /** Digest of everything so far: two runs of one seed must agree on it. */
-  hash(): string {
-    return this.#hash.copy().digest('hex');
-  }
+/** Digest of a history: two runs of one seed must agree on it. */
+export function hashOf(events: readonly HistoryEvent[]): string {
+  const hash = createHash('sha256');
+  for (const event of events) hash.update(line(event));
+  return hash.digest('hex');
 }
 
 /** One event as a line of text. */

@@ -4,6 +4,8 @@
 
 export interface Regression {
   readonly seed: number;
+  /** One unless given. */
+  readonly nodes?: number;
   readonly was: string;
 }
 
@@ -22,4 +24,14 @@ export const regressions: readonly Regression[] = [
     was: "a full disk refused a new producer's first batch and took its second, so the first was out of order for ever",
   },
   { seed: 78, was: 'the same as 48, found again with a paused node' },
+  {
+    seed: 36,
+    nodes: 3,
+    was: 'a node did not hear of one that joined while it was starting, and took a shard that it did not own',
+  },
+  {
+    seed: 37,
+    nodes: 3,
+    was: 'the owner of a shard taken so found out only by an append, and refused or misled its readers meanwhile',
+  },
 ];

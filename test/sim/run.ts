@@ -22,7 +22,6 @@ export interface RunOptions {
 
 export interface RunResult {
   readonly seed: number;
-  readonly hash: string;
   readonly violations: readonly Violation[];
   readonly events: readonly HistoryEvent[];
   /** Events of the world that ran, and how much virtual time they took, ms. */
@@ -52,7 +51,6 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
   }
   return {
     seed: scenario.seed,
-    hash: world.history.hash(),
     violations: check(world.history.events),
     events: world.history.events,
     steps: world.scheduler.eventCount,

@@ -46,6 +46,8 @@ const LEADER_EPOCH_VERSION = 9;
 const RETRY_MS = 60;
 /** Between two fetches that do not wait, ms. */
 const IDLE_MS = 50;
+/** A fetch's wait when several nodes are asked one after the other, ms. */
+const SHORT_WAIT_MS = 50;
 const MOVED = new Set<number>([
   ErrorCode.NOT_LEADER_OR_FOLLOWER,
   ErrorCode.FENCED_LEADER_EPOCH,
@@ -105,8 +107,10 @@ export class SimConsumer {
     let fetched = false;
     try {
       const byNode = await this.#readable();
+      // A node that has nothing must not hold up what others have.
+      const maxWaitMs = byNode.size > 1 ? Math.min(this.#options.maxWaitMs, SHORT_WAIT_MS) : this.#options.maxWaitMs;
       for (const [nodeId, positions] of byNode) {
-        await this.#fetchFrom(nodeId, positions);
+        await this.#fetchFrom(nodeId, positions, maxWaitMs);
         fetched = true;
       }
     } catch (fault) {
@@ -157,7 +161,7 @@ export class SimConsumer {
     return result.offset;
   }
 
-  async #fetchFrom(nodeId: number, positions: readonly Position[]): Promise<void> {
+  async #fetchFrom(nodeId: number, positions: readonly Position[], maxWaitMs: number): Promise<void> {
     const { history } = this.client.environment;
     const version = this.client.versionOf(fetch);
     const session = version >= SESSION_VERSION ? this.#session(nodeId) : undefined;
@@ -168,7 +172,7 @@ export class SimConsumer {
     const byTopic = (partition: TopicPartition) =>
       version >= TOPIC_ID_VERSION ? { topicId: partition.topicId } : { topic: partition.topic };
     const answer = await this.client.request(nodeId, fetch, {
-      maxWaitMs: this.#options.maxWaitMs,
+      maxWaitMs,
       minBytes: this.#options.minBytes,
       maxBytes: this.#options.maxBytes,
       sessionId: session?.id ?? 0,

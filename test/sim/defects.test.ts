@@ -7,7 +7,7 @@ import { runScenario } from './run.ts';
 import { drawScenario } from './scenario.ts';
 
 const SEEDS_TRIED = 40;
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 
 /** What one of the first seeds says against the defect, once one of the expected checkers speaks. */
 async function caughtBy(defect: DiskDefect, expected: readonly string[]): Promise<string | undefined> {

@@ -10,7 +10,7 @@ import { drawScenario } from './scenario.ts';
 const SEEDS = 200;
 /** Seeds of one test case: small enough for its time-out on a busy machine. */
 const SEEDS_PER_CASE = 20;
-const CASE_TIMEOUT_MS = 120_000;
+const CASE_TIMEOUT_MS = 300_000;
 
 function verdictOf({ seed, violations, events }: RunResult, nodes: number): string {
   const lines = violations.slice(0, 5).map(({ checker, what, eventIndex }) => {

@@ -1,3 +1,5 @@
+// Kafka's own command line tools, as an operator uses them.
+
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

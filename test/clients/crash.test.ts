@@ -1,3 +1,5 @@
+// The broker under kill -9, as its clients see it: what was acked, committed or shown to a consumer stays as it was.
+
 import { expect } from 'chai';
 import { contradictions, type LoggedRecord, lostCommits } from './history.ts';
 import { ClientRun, type Command, consume } from './program.ts';

@@ -1,3 +1,5 @@
+// A crowd of group members over the wire: that their groups settle, and what they cost the broker's memory.
+
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { ClientRun, type Command } from './program.ts';

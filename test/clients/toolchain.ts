@@ -83,8 +83,10 @@ export async function platformaticProgram(): Promise<Command> {
 /** kcat behind the common command line. Installs kcat with apt where it is missing. */
 export async function kcatProgram(): Promise<Command> {
   if (!(await works('kcat', ['-V'])))
-    await run('apt-get', ['install', '-y', 'kcat'], here).catch((cause: unknown) => {
-      throw new Error('kcat is not on PATH and apt-get could not install it: install kcat', { cause });
+    await aptInstall('kcat').catch((cause: Error) => {
+      throw new Error(`kcat is not on PATH and apt-get could not install it, install kcat: ${cause.message}`, {
+        cause,
+      });
     });
   return { file: process.execPath, args: ['--import', 'tsx', join(here, 'kcat', 'kcat.ts')] };
 }
@@ -96,6 +98,11 @@ export async function run(file: string, args: readonly string[], cwd: string): P
     const output = `${error.stdout ?? ''}${error.stderr ?? ''}`.slice(-8192);
     throw new Error(`${file} ${args.join(' ')}: ${error.message}\n${output}`, { cause: error });
   });
+}
+
+async function aptInstall(name: string): Promise<void> {
+  await run('apt-get', ['update', '-q'], here);
+  await run('apt-get', ['install', '-qy', name], here);
 }
 
 async function works(file: string, args: readonly string[]): Promise<boolean> {

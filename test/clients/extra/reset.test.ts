@@ -1,3 +1,5 @@
+// auto.offset.reset=none: the answers by which a client knows that it has no offset, or one that the log no longer has.
+
 import { expect } from 'chai';
 import { StartedProcess } from '../../support/child-process.ts';
 import { ClientRun, type Command, produce } from '../program.ts';

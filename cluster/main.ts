@@ -52,7 +52,6 @@ async function main(): Promise<void> {
   const backend = await openBackend(config, { clock, random, logger, onSuperseded }).catch((error: Error) =>
     fail(EXIT_FAILED, error.message),
   );
-  const { storage, metadataStore } = backend.ports;
   const bound = new Map(listeners.map(({ name, port }) => [name, port]));
   const advertised = advertisedWithPorts(config.advertisedListeners, bound);
   const node = await Node.start(
@@ -63,7 +62,7 @@ async function main(): Promise<void> {
   level = () => node.services.config.logLevel;
   for (const listener of listeners) listener.serve(node);
   const serving = advertisedWithPorts(config.listeners, bound);
-  telemetry.serving(node, storage, metadataStore, serving);
+  telemetry.serving(node, backend.ports, serving);
   for (const listener of serving) process.stdout.write(`listening ${printListener(listener)}\n`);
 
   let stopping = false;

@@ -1,9 +1,8 @@
 // The checks of what every node has: its listeners, metadata store, shards, group partitions, and the parts of its store.
 
 import type { NodeInspection } from '../../src/actors/inspection.ts';
-import type { Node } from '../../src/actors/node.ts';
+import type { Node, NodePorts } from '../../src/actors/node.ts';
 import { VIEW_KEY } from '../../src/actors/shard/membership.ts';
-import type { MetadataStore, ShardStorage } from '../../src/actors/shard/ports.ts';
 import { type Listener, printListener } from '../../src/config.ts';
 import type { Health } from '../../src/events.ts';
 import type { HealthRegistry } from './health.ts';
@@ -20,8 +19,7 @@ export function addPhase(registry: HealthRegistry, phase: () => Phase): void {
 export function addNodeParts(
   registry: HealthRegistry,
   node: Node,
-  storage: ShardStorage,
-  metadataStore: MetadataStore,
+  { storage, metadataStore, mailbox }: Pick<NodePorts, 'storage' | 'metadataStore' | 'mailbox'>,
   listeners: readonly Listener[],
 ): void {
   registry.add('listeners', () => ({
@@ -33,12 +31,13 @@ export function addNodeParts(
   registry.add('view', () => viewHealth(node.inspection));
   registry.add('shards', () => shardsHealth(node.inspection));
   registry.add('groups', () => groupsHealth(node.inspection));
+  if (mailbox?.health !== undefined) registry.add('mailbox', () => mailbox.health?.() as Health);
   for (const part of Object.keys(storage.status?.().parts ?? {})) {
     registry.add(part, () => storage.status?.().parts[part] ?? { ready: false, reason: 'it says nothing' });
   }
 }
 
-async function metadataHealth(store: MetadataStore): Promise<Health> {
+async function metadataHealth(store: NodePorts['metadataStore']): Promise<Health> {
   const view = await store.get(VIEW_KEY);
   return view === undefined
     ? { ready: false, reason: 'the view of the cluster is missing' }

@@ -6,6 +6,7 @@
 import type { Mailbox, RemoteHandler, RemoteRequest } from '../../src/actors/remote/mailbox.ts';
 import { ActorFault } from '../../src/actors/runtime/errors.ts';
 import type { Clock, Logger, Random, TraceContext } from '../../src/actors/runtime/ports.ts';
+import type { Health } from '../../src/events.ts';
 import { type NatsAccess, type NatsLink, openNatsLink } from '../nats-connection.ts';
 import { Assembly } from './assembly.ts';
 import { Delays } from './delay.ts';
@@ -181,6 +182,13 @@ class MailboxOverNats implements NatsMailbox {
       waitingBytes: lanes.reduce((sum, lane) => sum + this.#lanes[lane].waitingBytes, 0),
       counts: { ...this.#counts },
     };
+  }
+
+  health(): Health {
+    const { connected, requests, serving, waitingBytes } = this.status();
+    const down = lanes.filter((lane) => !connected[lane]);
+    const reason = down.length === 0 ? 'connected to NATS' : `no connection to NATS for ${down.join(' and ')}`;
+    return { ready: down.length === 0, reason, details: { requests, serving, waitingBytes } };
   }
 
   async close(): Promise<void> {

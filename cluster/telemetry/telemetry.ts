@@ -1,8 +1,8 @@
 // Everything that a node tells of itself, put together: meters, traces, health, and the admin port that shows them.
 
-import type { Node } from '../../src/actors/node.ts';
+import type { Node, NodePorts } from '../../src/actors/node.ts';
 import type { Logger } from '../../src/actors/runtime/ports.ts';
-import type { MetadataStore, ShardStorage } from '../../src/actors/shard/ports.ts';
+import type { ShardStorage } from '../../src/actors/shard/ports.ts';
 import type { AdminListener, BrokerConfig, Listener } from '../../src/config.ts';
 import { type Events, noTracer, type Tracer } from '../../src/events.ts';
 import { HealthRegistry } from '../admin/health.ts';
@@ -73,10 +73,14 @@ export class Telemetry {
   }
 
   /** The node serves: from now on it is shown. @param listeners as bound */
-  serving(node: Node, storage: ShardStorage, metadataStore: MetadataStore, listeners: readonly Listener[]): void {
+  serving(
+    node: Node,
+    ports: Pick<NodePorts, 'storage' | 'metadataStore' | 'mailbox'>,
+    listeners: readonly Listener[],
+  ): void {
     this.#node = node;
-    this.#storage = storage;
-    addNodeParts(this.health, node, storage, metadataStore, listeners);
+    this.#storage = ports.storage;
+    addNodeParts(this.health, node, ports, listeners);
     this.#phase = 'serving';
   }
 

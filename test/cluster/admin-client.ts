@@ -59,7 +59,12 @@ export async function startAdministered(
 ): Promise<{ readonly broker: BrokerProcess; readonly admin: AdminClient }> {
   const config = { 'admin.listeners': 'http://127.0.0.1:0', ...options.config };
   const broker = await startBroker({ ...options, config });
+  return { broker, admin: new AdminClient(adminBase(broker)) };
+}
+
+/** Where a running broker has said that its admin port is. @throws Error when it has not */
+export function adminBase(broker: BrokerProcess): string {
   const base = listening.exec(broker.output())?.[1];
   if (base === undefined) throw new Error(`no admin port is said:\n${broker.output()}`);
-  return { broker, admin: new AdminClient(base) };
+  return base;
 }

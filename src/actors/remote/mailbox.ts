@@ -1,6 +1,7 @@
 // What actors need of the network between nodes: one request, one reply, or a fault that says what is known of its
 // effect. The cluster implements it over NATS; the simulator over its own network; one node alone has none.
 
+import type { Health } from '../../events.ts';
 import type { TraceContext } from '../runtime/ports.ts';
 
 /** Which part of the owner a request is for. */
@@ -32,4 +33,6 @@ export interface Mailbox {
   request(nodeId: number, request: RemoteRequest): Promise<unknown>;
   /** Takes requests of other nodes from now on. */
   serve(handler: RemoteHandler): void;
+  /** How it fares, from memory: for /readyz. Absent: nothing to tell. */
+  health?(): Health;
 }

@@ -4,6 +4,7 @@
 import type { NodePorts } from '../src/actors/node.ts';
 import type { Clock, Logger, Random } from '../src/actors/runtime/ports.ts';
 import type { BrokerConfig } from '../src/config.ts';
+import type { SeaweedStore } from '../src/storage/seaweed/store.ts';
 
 export interface BackendPorts {
   readonly clock: Clock;
@@ -22,7 +23,7 @@ export interface Backend {
 
 /** Opens the store that the configuration asks for. @throws StorageFault, NatsUnavailable saying why it cannot */
 export function openBackend(config: BrokerConfig, ports: BackendPorts): Promise<Backend> {
-  return config.storage === 'journal' ? openJournal(config, ports) : openEmbedded(config, ports);
+  return config.storage === 'embedded' ? openEmbedded(config, ports) : openJournal(config, ports);
 }
 
 async function openEmbedded({ dataDir, durability }: BrokerConfig, { logger }: BackendPorts): Promise<Backend> {
@@ -63,6 +64,7 @@ async function openJournal(config: BrokerConfig, ports: BackendPorts): Promise<B
     logger,
     onSuperseded,
   });
+  const cold = config.storage === 'seaweed' ? await openSeaweed(config, ports) : undefined;
   try {
     const journal = await openJournalStore({
       servers: access.servers,
@@ -73,6 +75,7 @@ async function openJournal(config: BrokerConfig, ports: BackendPorts): Promise<B
       batchBytesMax: config.messageMaxBytes,
       streamCount: config.journalStreams,
       clientName: `sargasso-${config.nodeId}`,
+      cold,
       logger,
     });
     return {
@@ -91,11 +94,25 @@ async function openJournal(config: BrokerConfig, ports: BackendPorts): Promise<B
       },
       async close() {
         await journal.close();
+        await cold?.close();
         await mailbox.close();
       },
     };
   } catch (error) {
+    await cold?.close();
     await mailbox.close();
     throw error;
   }
+}
+
+async function openSeaweed(config: BrokerConfig, { clock, logger }: BackendPorts): Promise<SeaweedStore> {
+  const { SeaweedStore } = await import('../src/storage/seaweed/store.ts');
+  return new SeaweedStore({
+    brokers: config.seaweedBrokers,
+    filers: config.seaweedFilers,
+    namespace: config.seaweedNamespace,
+    compress: config.seaweedCompress,
+    clock,
+    logger,
+  });
 }

@@ -120,6 +120,14 @@ function clusterProblems(values: OptionValues, { given }: ConfigLayers): [name: 
   if (!given.has('node.id') && !given.has('broker.id')) {
     problems.push(['node.id', `storage=${values.storage} needs a node.id of its own on each node; none is given`]);
   }
+  if (values.storage === 'seaweed') {
+    if (values.seaweedBrokers.length === 0) {
+      problems.push(['seaweed.brokers', 'storage=seaweed needs the addresses of SeaweedMQ brokers']);
+    }
+    if (values.seaweedFilers.length === 0) {
+      problems.push(['seaweed.filers', 'storage=seaweed needs the addresses of SeaweedFS filers']);
+    }
+  }
   const logins = [values.natsUser, values.natsToken, values.natsCredsFile, values.natsNkeyFile];
   if (logins.filter((login) => login !== null).length > 1) {
     problems.push(['nats.user', 'give one of nats.user, nats.token, nats.creds.file and nats.nkey.file']);

@@ -12,6 +12,7 @@ import { groupOptions } from './options/group.ts';
 import { logOptions } from './options/log.ts';
 import { networkOptions, nodeOptions } from './options/network.ts';
 import { processOptions, storageOptions } from './options/node.ts';
+import { seaweedOptions } from './options/seaweed.ts';
 import { telemetryOptions } from './options/telemetry.ts';
 
 /** The options that the broker acts on; `BrokerConfig` has a field for each. */
@@ -20,6 +21,7 @@ export const brokerOptions = {
   ...networkOptions,
   ...storageOptions,
   ...clusterOptions,
+  ...seaweedOptions,
   ...processOptions,
   ...logOptions,
   ...groupOptions,
@@ -32,6 +34,7 @@ export const brokerOptionSections: readonly { readonly title: string; readonly o
   { title: 'Listeners and connections', options: networkOptions },
   { title: 'Storage', options: storageOptions },
   { title: 'Cluster', options: clusterOptions },
+  { title: 'SeaweedFS', options: seaweedOptions },
   { title: 'Process', options: processOptions },
   { title: 'Topics and logs', options: logOptions },
   { title: 'Consumer groups', options: groupOptions },

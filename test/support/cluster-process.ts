@@ -3,12 +3,15 @@
 
 import { type BrokerProcess, startBroker } from './broker-process.ts';
 import { type NatsOptions, type NatsProcesses, startNats, startNatsCluster } from './nats-process.ts';
+import { startWeed, type WeedCluster, type WeedOptions } from './weed-process.ts';
 
 export interface ClusterOptions {
   readonly nodes?: number;
   /** nats-servers, and copies of each write. */
   readonly natsServers?: 1 | 3;
   readonly nats?: NatsOptions;
+  /** With SeaweedMQ behind the journal. */
+  readonly weed?: WeedOptions;
   /** Properties of every node. */
   readonly config?: Readonly<Record<string, string>>;
   readonly compiled?: boolean;
@@ -16,6 +19,8 @@ export interface ClusterOptions {
 
 export interface ClusterProcesses {
   readonly nats: NatsProcesses;
+  /** Absent without `weed`. */
+  readonly weed: WeedCluster | undefined;
   /** By node id, less one. */
   readonly nodes: readonly BrokerProcess[];
   /** Addresses of all nodes. */
@@ -30,6 +35,20 @@ let lastPrefix = 0;
 export async function startCluster(options: ClusterOptions = {}): Promise<ClusterProcesses> {
   const { nodes: count = 3, natsServers = 1, config = {}, compiled } = options;
   const nats = await (natsServers === 3 ? startNatsCluster(options.nats) : startNats(options.nats));
+  const weed =
+    options.weed &&
+    (await startWeed(options.weed).catch(async (error: unknown) => {
+      await nats.close();
+      throw error;
+    }));
+  const store: Record<string, string> =
+    weed === undefined
+      ? { storage: 'journal' }
+      : {
+          storage: 'seaweed',
+          'seaweed.brokers': weed.brokers.map(({ address }) => address).join(','),
+          'seaweed.filers': weed.filer.http,
+        };
   const prefix = `test-${process.pid}-${++lastPrefix}`;
   const nodes: BrokerProcess[] = [];
   try {
@@ -38,7 +57,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         startBroker({
           compiled,
           config: {
-            storage: 'journal',
+            ...store,
             'node.id': String(index + 1),
             'nats.servers': nats.addresses.join(','),
             'nats.prefix': prefix,
@@ -54,10 +73,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   } catch (error) {
     await Promise.all(nodes.map((node) => node.remove()));
     await nats.close();
+    await weed?.remove();
     throw error;
   }
   return {
     nats,
+    weed,
     nodes,
     get bootstrap() {
       return nodes.map((node) => node.bootstrap).join(',');
@@ -65,6 +86,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     async close() {
       await Promise.all(nodes.map((node) => node.remove()));
       await nats.close();
+      await weed?.remove();
     },
   };
 }

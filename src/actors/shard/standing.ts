@@ -39,7 +39,7 @@ export class Standing {
   /** Changes of the view are followed one by one. */
   #work: Promise<void> = Promise.resolve();
   #stopWatch: () => void = () => {};
-  #state: 'outside' | 'member' | 'left' = 'outside';
+  #state: 'outside' | 'member' | 'left' | 'stopped' = 'outside';
 
   constructor(environment: StandingEnvironment) {
     this.#environment = environment;
@@ -104,13 +104,14 @@ export class Standing {
     const { metadataStore, view, epochs, clock, logger, self } = this.#environment;
     if (this.#state !== 'member') return;
     this.#state = 'left';
-    await this.#work;
     if (!view.members.some(({ nodeId }) => nodeId !== self.nodeId)) return;
     const had = this.#owned();
     const without = await leaveView(metadataStore, self.nodeId);
     if (without !== undefined && view.update(without)) this.#changed();
     const deadlineMs = clock.monotonicMs() + timeoutMs;
-    const waiting = (): number[] => had.filter((shard) => (epochs?.of(shard)?.nodeId ?? self.nodeId) === self.nodeId);
+    // Those that others leave at the same time, until nobody is left, have no next owner.
+    const waiting = (): number[] =>
+      had.filter((shard) => view.ownerOf(shard) !== -1 && (epochs?.of(shard)?.nodeId ?? self.nodeId) === self.nodeId);
     while (waiting().length > 0 && clock.monotonicMs() < deadlineMs) await this.#pause(HANDED_OVER_CHECK_MS);
     const shards = waiting().length;
     if (shards > 0) logger.log('warn', 'shards not taken over in time', { shards, timeoutMs });
@@ -119,7 +120,7 @@ export class Standing {
 
   /** Follows the view no longer. */
   stop(): void {
-    this.#state = 'left';
+    this.#state = 'stopped';
     this.#stopWatch();
   }
 
@@ -163,10 +164,10 @@ export class Standing {
     });
   }
 
-  /** Runs `work` after what is under way; a fault is logged and it is tried again, until this node has left. */
+  /** Runs `work` after what is under way; a fault is logged and it is tried again, until this node stops. */
   #enqueue(failure: string, work: () => Promise<void>): void {
     this.#work = this.#work.then(async () => {
-      while (this.#state !== 'left') {
+      while (this.#state !== 'stopped') {
         try {
           return await work();
         } catch (error) {

@@ -5,9 +5,9 @@ import { int, long, oneOf, string } from '../definition.ts';
 export const storageOptions = {
   storage: oneOf({
     default: 'embedded',
-    words: ['embedded', 'journal'],
+    words: ['embedded', 'journal', 'seaweed'],
     meaning:
-      'Where records and state are kept: embedded is a database in data.dir, for one node alone; journal is NATS JetStream, which the nodes of a cluster share.',
+      'Where records and state are kept: embedded is a database in data.dir, for one node alone; journal is NATS JetStream, which the nodes of a cluster share; seaweed is the journal with SeaweedMQ behind it, to which records move.',
   }),
   'data.dir': string({
     default: './data',

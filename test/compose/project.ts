@@ -32,10 +32,6 @@ export async function docker(...args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-export async function services(): Promise<string[]> {
-  return (await compose('config', '--services')).split('\n').filter((line) => line !== '');
-}
-
 /** @returns the container's health, or its state where it is not running */
 async function health(service: string): Promise<string> {
   const id = (await compose('ps', '-a', '-q', service).catch(() => compose('ps', '-q', service))).trim();

@@ -23,6 +23,8 @@ export interface BrokerOptions {
   readonly config?: Record<string, string>;
   /** Data of an earlier run; a new folder, deleted by `remove`, unless given. */
   readonly dataDir?: string;
+  /** A free one unless given. */
+  readonly port?: number;
   readonly env?: Record<string, string>;
   /** Runs what `npm run build` has made, as a user does, instead of the sources. */
   readonly compiled?: boolean;
@@ -51,7 +53,7 @@ export interface BrokerProcess {
 export async function startBroker(options: BrokerOptions = {}): Promise<BrokerProcess> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'sargasso-')));
   let printedBefore = '';
-  let port = 0;
+  let port = options.port ?? 0;
   let current = await run();
 
   async function run(): Promise<StartedProcess> {

@@ -15,6 +15,8 @@ export interface ClusterOptions {
   /** Properties of every node. */
   readonly config?: Readonly<Record<string, string>>;
   readonly compiled?: boolean;
+  /** Of the first node, the others following; free ones unless given. */
+  readonly firstPort?: number;
 }
 
 export interface ClusterProcesses {
@@ -56,6 +58,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       Array.from({ length: count }, (_, index) =>
         startBroker({
           compiled,
+          port: options.firstPort === undefined ? undefined : options.firstPort + index,
           config: {
             ...store,
             'node.id': String(index + 1),

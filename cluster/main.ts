@@ -25,7 +25,11 @@ const EXIT_USAGE = 2;
 /** How often a drain looks whether the requests under way are done, ms. */
 const DRAIN_CHECK_MS = 10;
 
+/** What a signal does: until the node runs there is nothing to hand over, so the process just ends. */
+let onSignal: (signal: string) => void = () => process.exit(0);
+
 async function main(): Promise<void> {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => onSignal(signal));
   const loaded = loadConfig(process.argv.slice(2), process.env, (path) => readFileSync(path, 'utf8'));
   if ('help' in loaded) return void process.stdout.write(loaded.help);
   if ('version' in loaded) return void process.stdout.write(`sargasso ${readVersion()}\n`);
@@ -82,11 +86,9 @@ async function main(): Promise<void> {
     logger.log('info', 'stopped');
     process.exit(0);
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      stop(signal).catch((error: Error) => fail(EXIT_FAILED, `stop failed: ${error.stack}`));
-    });
-  }
+  onSignal = (signal) => {
+    stop(signal).catch((error: Error) => fail(EXIT_FAILED, `stop failed: ${error.stack}`));
+  };
 }
 
 /** Opens the admin port. One that nobody asked for may be another node's on this machine; this one does without then. */

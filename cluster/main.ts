@@ -75,9 +75,7 @@ async function main(): Promise<void> {
     stopping = true;
     logger.log('info', 'stopping', { signal });
     telemetry.stopping();
-    await node
-      .leave(config.drainTimeoutMs)
-      .catch((error: unknown) => logger.log('warn', 'the other nodes were not told of the stop', { error }));
+    await leave(node, config, logger);
     for (const listener of listeners) listener.close();
     await drain(node, config);
     await node.stop();
@@ -102,6 +100,19 @@ async function openAdminPort(config: BrokerConfig, telemetry: Telemetry, logger:
       logger.log('warn', `${problem}; this node has no admin port (see admin.listeners)`);
     }
   }
+}
+
+/** Hands the shards over. Without its store a node cannot, which it is not to find out for longer than a drain may take. */
+async function leave(node: Node, { drainTimeoutMs }: BrokerConfig, logger: Logger): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, drainTimeoutMs);
+  });
+  const left = node
+    .leave(drainTimeoutMs)
+    .catch((error: unknown) => logger.log('warn', 'the other nodes were not told of the stop', { error }));
+  await Promise.race([left, late]);
+  clearTimeout(timer);
 }
 
 /** Waits for the requests under way to be answered, so long as the configuration allows. */

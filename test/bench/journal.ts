@@ -6,10 +6,14 @@
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { type BatchEntry, type PartitionKey, partitionKey, type ShardLog } from '../../src/actors/shard/ports.ts';
 import { type JournalStore, openJournalStore } from '../../src/storage/journal/store.ts';
 import { batch } from '../storage/batches.ts';
 import { type NatsProcesses, startNats, startNatsCluster } from '../support/nats-process.ts';
+
+// As cluster/main.ts does.
+setFlagsFromString('--no-incremental-marking');
 
 const TOPIC = 'AAAAAAAAAAAAAAAAAAAAAQ';
 const SECONDS = Number(process.env.SARGASSO_BENCH_SECONDS ?? 4);
@@ -172,7 +176,13 @@ async function takeover(nats: NatsProcesses, name: string): Promise<void> {
   await store.close();
 }
 
-async function reads(store: JournalStore, name: string, bytes: number, total: number): Promise<void> {
+async function reads(
+  nats: NatsProcesses,
+  store: JournalStore,
+  name: string,
+  bytes: number,
+  total: number,
+): Promise<void> {
   const [lane] = await lanes(store, 1);
   const template = batch(lane!.partition, 0n, { bytes });
   for (let index = 0; index < total / bytes; index++) {
@@ -180,6 +190,9 @@ async function reads(store: JournalStore, name: string, bytes: number, total: nu
     Buffer.from(one.bytes.buffer, one.bytes.byteOffset, 8).writeBigInt64BE(one.baseOffset);
     await lane!.log.append([one]);
   }
+  const pids = nats.servers.map(({ pid }) => pid);
+  const serverMs = cpuMs(pids);
+  const own = process.cpuUsage();
   const startMs = performance.now();
   let read = 0;
   for (let next = 0n; next < lane!.next; ) {
@@ -190,7 +203,12 @@ async function reads(store: JournalStore, name: string, bytes: number, total: nu
     }
   }
   const durationMs = performance.now() - startMs;
-  report(`${name}, read ${bytes >> 10} KiB batches in a row`, { 'MB/s': Math.round(read / 1000 / durationMs) });
+  const { user, system } = process.cpuUsage(own);
+  report(`${name}, read ${bytes >> 10} KiB batches in a row`, {
+    'MB/s': Math.round(read / 1000 / durationMs),
+    'node ms/MB': ((user + system) / 1000 / (read / 1e6)).toFixed(2),
+    'nats ms/MB': ((cpuMs(pids) - serverMs) / (read / 1e6)).toFixed(2),
+  });
 }
 
 const setups = [
@@ -215,8 +233,8 @@ for (const { name, replicas, start } of setups) {
       await run(`${bytes >> 10}`, (store) => throughput(nats, store, name, bytes, SHARDS));
     }
     await run('6', (store) => throughput(nats, store, name, 1 << 20, 6));
-    await run('read', (store) => reads(store, name, 1 << 10, 20_000_000));
-    await run('read', (store) => reads(store, name, 100_000, 500_000_000));
+    await run('read', (store) => reads(nats, store, name, 1 << 10, 20_000_000));
+    await run('read', (store) => reads(nats, store, name, 100_000, 500_000_000));
     if (replicas === 1 && (part === '' || part === 'takeover')) await takeover(nats, name);
   } finally {
     await nats.close();

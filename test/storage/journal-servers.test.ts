@@ -202,7 +202,7 @@ describe('journal: three nats-servers', function () {
     const prefix = freshPrefix();
     const store = await openTestJournal(nats.addresses, prefix, {
       replicas: 3,
-      limits: { requestTimeoutMs: 500, resolveTimeoutMs: 1_500 },
+      limits: { requestTimeoutMs: 500, resolveTimeoutMs: 1_500, usageIntervalMs: 100 },
     });
     const writers = new Writers(store, [0, 1]);
     await writesGoOn(writers, 20);
@@ -212,6 +212,7 @@ describe('journal: three nats-servers', function () {
     const before = writers.acked;
     await delay(1_500);
     expect(writers.acked).equal(before);
+    expect(store.shards.status!().parts.journal!.ready).equal(false);
     await Promise.all([first!.start(), second!.start()]);
     await writesGoOn(writers, 20);
     await writers.stop();

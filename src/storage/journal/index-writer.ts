@@ -12,13 +12,15 @@ import {
   INDEX_HEAD_BYTES,
   type IndexHead,
 } from './index-format.ts';
-import type { JournalLimits } from './limits.ts';
+import { type JournalLimits, MESSAGE_OVERHEAD_BYTES } from './limits.ts';
 import type { JournalNames } from './names.ts';
 import { answerOf, type Requester } from './requester.ts';
 import type { AppliedMessage, ShardState } from './shard-state.ts';
 
-/** A digest or a part of a base is cut here: a short message on the way of appends. */
+/** A digest or a part of a base is cut here, or where NATS does: a short message on the way of appends. */
 const PART_BYTES = 1 << 20;
+/** Records that could not be written are kept up to this size; beyond it the state itself is written next. */
+const PENDING_BYTES_MAX = 16 << 20;
 
 /** A chain as it was found in the stream or written. */
 export interface IndexChain {
@@ -47,8 +49,10 @@ export interface IndexWriterOptions {
 }
 
 interface Pending {
-  readonly records: Buffer[];
+  records: Buffer[];
   bytes: number;
+  /** Records were given up: only a base tells them now. */
+  incomplete: boolean;
   messages: number;
   coveredBytes: number;
   /** Sequence of the last message in it. */
@@ -138,8 +142,14 @@ export class IndexWriter {
 
   #add(record: Buffer, sequence: number, bytes: number): void {
     const pending = this.#pending;
-    pending.records.push(record);
-    pending.bytes += record.length;
+    if (!pending.incomplete) {
+      pending.records.push(record);
+      pending.bytes += record.length;
+      if (pending.bytes > PENDING_BYTES_MAX) {
+        pending.records = [];
+        pending.incomplete = true;
+      }
+    }
     pending.messages++;
     pending.coveredBytes += bytes;
     pending.lastSequence = sequence;
@@ -150,7 +160,7 @@ export class IndexWriter {
     this.#pending = { ...emptyPending(), lastSequence: taken.lastSequence };
     const { digestBytesBeforeBaseMin } = this.#options.limits;
     const { baseBytes, digestBytes } = this.#chain;
-    const baseIsDue = digestBytes + taken.bytes > Math.max(digestBytesBeforeBaseMin, baseBytes);
+    const baseIsDue = taken.incomplete || digestBytes + taken.bytes > Math.max(digestBytesBeforeBaseMin, baseBytes);
     try {
       if (baseIsDue) await this.#writeBase(taken.lastSequence);
       else await this.#writeDigests(taken);
@@ -159,6 +169,7 @@ export class IndexWriter {
       this.#pending = {
         records: [...taken.records, ...later.records],
         bytes: taken.bytes + later.bytes,
+        incomplete: taken.incomplete || later.incomplete,
         messages: taken.messages + later.messages,
         coveredBytes: taken.coveredBytes + later.coveredBytes,
         lastSequence: later.lastSequence,
@@ -173,7 +184,7 @@ export class IndexWriter {
     while (at < taken.records.length) {
       let end = at;
       let bytes = INDEX_HEAD_BYTES;
-      while (end < taken.records.length && (end === at || bytes + taken.records[end]!.length <= PART_BYTES)) {
+      while (end < taken.records.length && (end === at || bytes + taken.records[end]!.length <= this.#partBytes())) {
         bytes += taken.records[end++]!.length;
       }
       // A digest that is not the last of this round covers no more than the chain before it: nobody starts from it.
@@ -194,7 +205,7 @@ export class IndexWriter {
     let last = 0;
     let first = 0;
     for (let at = 0, part = 0; at < content.length; part++) {
-      const end = Math.min(at + PART_BYTES, content.length);
+      const end = Math.min(at + this.#partBytes(), content.length);
       const lastPart = end === content.length;
       last = await this.#publish({ kind: 'base', lastPart, part, records: 0, previous: last, first, covered }, [
         content.subarray(at, end),
@@ -204,6 +215,10 @@ export class IndexWriter {
     }
     this.#chain = { last, first, covered, baseBytes: content.length, digestBytes: 0 };
     this.#purgeBelow = first;
+  }
+
+  #partBytes(): number {
+    return Math.min(PART_BYTES, this.#options.requester.maxPayload - MESSAGE_OVERHEAD_BYTES);
   }
 
   async #publish(head: Omit<IndexHead, 'epoch'>, content: readonly Uint8Array[]): Promise<number> {
@@ -225,5 +240,5 @@ export class IndexWriter {
 }
 
 function emptyPending(): Pending {
-  return { records: [], bytes: 0, messages: 0, coveredBytes: 0, lastSequence: 0 };
+  return { records: [], bytes: 0, incomplete: false, messages: 0, coveredBytes: 0, lastSequence: 0 };
 }

@@ -68,6 +68,11 @@ export class Ledger {
     return at < this.#end && this.#sequences[at] === sequence ? this.#sizes[at]! : 0;
   }
 
+  /** Messages from `first` up to and with `last`, those that are gone from between others included. */
+  countBetween(first: number, last: number): number {
+    return this.#search(last + 1) - this.#search(first);
+  }
+
   /** The dead messages before the first live one, up to and with sequence `upTo`: their last, and the bytes of all. */
   deadFront(upTo: number): DeadMessage | undefined {
     let bytes = 0;

@@ -32,6 +32,8 @@ const EMPTY: LogDescription = { logStartOffset: 0n, nextOffset: 0n, bytes: 0 };
 const BATCH_LENGTH_AT = 8;
 const BATCH_LENGTH_END = 12;
 const LAST_OFFSET_DELTA_AT = 23;
+/** Fewer messages are fetched one by one, at the same time. */
+const PREFETCH_MESSAGES_MIN = 4;
 /** Batches whose headers are read at a time when they are not in memory. */
 const HEADER_ROWS = 64;
 
@@ -83,6 +85,7 @@ export class LogReader {
       const logStart = state.logStartOffset;
       const { movedOffset } = state;
       try {
+        this.#prefetch(pieces);
         const found = await Promise.all(pieces.map((piece) => this.#bytesOf(piece)));
         if (pieces.length > 0) this.#readAhead(state, fromOffset, end);
         return cold === undefined ? found.flat() : [...cold.found, ...found.flat()];
@@ -239,11 +242,24 @@ export class LogReader {
     return slices;
   }
 
+  /** Many messages that lie close together, with little of other partitions between them, are fetched in one go. */
+  #prefetch(pieces: readonly Piece[]): void {
+    const { ledger } = this.#state;
+    const missing: number[] = [];
+    for (const { sequence } of pieces) {
+      if (sequence !== missing.at(-1) && !this.#messages.has(this.#shard, sequence)) missing.push(sequence);
+    }
+    if (missing.length < PREFETCH_MESSAGES_MIN) return;
+    if (ledger.countBetween(missing[0]!, missing.at(-1)!) > missing.length * 2) return;
+    this.#messages.prefetch(this.#shard, missing, (sequence) => ledger.sizeOf(sequence));
+  }
+
   #readAhead(state: PartitionState, fromOffset: bigint, end: bigint): void {
     const inARow = this.#ends.get(state.key) === fromOffset;
     this.#ends.set(state.key, end);
     if (!inARow) return;
     const { pieces } = selectPieces(state, end, state.nextOffset, this.#limits.readAheadBytes, true);
+    this.#prefetch(pieces);
     for (const { sequence } of pieces) {
       // Who reads it next asks for it again and hears of a fault then.
       this.#messages.get(this.#shard, sequence, this.#state.ledger.sizeOf(sequence)).catch(() => {});

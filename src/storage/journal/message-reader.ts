@@ -76,6 +76,38 @@ export class MessageReader {
     return message;
   }
 
+  /** Whether the message is in memory or on its way. */
+  has(shard: number, sequence: number): boolean {
+    return this.#cache.has(this.#key(shard, sequence));
+  }
+
+  /**
+   * Fetches messages of a shard's log in one go, for `get` to find: for many small ones that lie in a row.
+   * @param sequences ascending, all known to have been stored
+   * @param sizeOf the size of each
+   */
+  prefetch(shard: number, sequences: readonly number[], sizeOf: (sequence: number) => number): void {
+    const waiting = new Map<number, { resolve: (message: MessageBytes) => void; reject: (error: unknown) => void }>();
+    for (const sequence of sequences) {
+      const message = new Promise<MessageBytes>((resolve, reject) => waiting.set(sequence, { resolve, reject }));
+      const key = this.#key(shard, sequence);
+      message.catch(() => this.#forget(key));
+      this.#keep(key, { bytes: sizeOf(sequence), message });
+    }
+    const take = (sequence: number, data: Buffer): void => {
+      waiting.get(sequence)?.resolve(wholeMessage(data));
+      waiting.delete(sequence);
+    };
+    const [stream, subject] = [this.#names.logStream(shard), this.#names.logSubject(shard)];
+    const giveUp = (error: unknown): void => {
+      for (const { reject } of waiting.values()) reject(error);
+    };
+    this.range(stream, subject, sequences[0]!, sequences.at(-1)!, take).then(
+      () => giveUp(new StorageFault('corrupt', `messages of ${subject} are not there: ${[...waiting.keys()]}`)),
+      giveUp,
+    );
+  }
+
   /**
    * The subject's messages with sequences from `from` up to and with `to`, in order; `to` is known to have been stored.
    * @throws StorageFault `unavailable`, and what `take` throws

@@ -43,6 +43,8 @@ export interface JournalContext {
   readonly stays: (partition: PartitionKey) => boolean;
   /** Told of every acknowledged append. */
   readonly onAppended: (shard: number, bytes: number, durationMs: number) => void;
+  /** Told of every append that NATS did not do for another reason than its fencing or its limits. */
+  readonly onAppendLost: (error: StorageFault) => void;
 }
 
 export interface OpenedShard {
@@ -303,6 +305,7 @@ export class JournalShardLog implements ShardLog {
 
   #failed(error: unknown): void {
     if (!(error instanceof StorageFault)) return;
+    if (error.code === 'unavailable' || error.code === 'outcome-unknown') this.#context.onAppendLost(error);
     if (error.code === 'fenced') this.#end(error.message);
     if (error.code === 'outcome-unknown') this.#end(`it must be opened again: ${error.message}`);
   }

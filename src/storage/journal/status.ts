@@ -25,6 +25,8 @@ export interface JournalStatus {
   readonly connected: boolean;
   readonly server: string;
   readonly reconnects: number;
+  /** What JetStream was last seen not to do (no leader, no answer); undefined: it does its work. */
+  readonly fault: string | undefined;
   /** Records are refused: the byte limit is reached. */
   readonly full: boolean;
   /** Bytes in the log streams, and what they may hold (-1: no limit of the journal's own). */
@@ -49,12 +51,14 @@ export function statusOf(
   context: JournalContext,
   logs: readonly JournalShardLog[],
   appended: { readonly bytes: number; readonly count: number; readonly lastMs: number },
+  fault: string | undefined,
 ): JournalStatus {
   const { appends, reads, usage, appendBudget, reader } = context;
   return {
     connected: appends.connected && reads.connected,
     server: appends.server,
     reconnects: appends.reconnects + reads.reconnects,
+    fault,
     full: usage.full,
     backlogBytes: usage.bytes,
     bytesMax: usage.bytesMax,
@@ -110,15 +114,17 @@ export function portStatus(status: JournalStatus): StorageStatus {
 }
 
 function journalHealth(status: JournalStatus): Health {
-  const { connected, full, server, backlogBytes, bytesMax, lastAppendMs, reconnects, appendsWaiting } = status;
+  const { connected, fault, full, server, backlogBytes, bytesMax, lastAppendMs, reconnects, appendsWaiting } = status;
   const reason = !connected
     ? 'no connection to NATS'
-    : full
-      ? `full: ${backlogBytes} of ${bytesMax} bytes; records are refused`
-      : `connected to ${server}`;
+    : fault !== undefined
+      ? `JetStream: ${fault}`
+      : full
+        ? `full: ${backlogBytes} of ${bytesMax} bytes; records are refused`
+        : `connected to ${server}`;
   const details = { server, backlogBytes, bytesMax, lastAppendMs, reconnects, appendsWaiting, full };
   // A full journal serves readers still.
-  return { ready: connected, reason, details };
+  return { ready: connected && fault === undefined, reason, details };
 }
 
 function coldHealth(cold: ColdStoreStatus, shards: readonly JournalShardStatus[]): Health {

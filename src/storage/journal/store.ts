@@ -63,6 +63,9 @@ export interface JournalStore {
   close(): Promise<void>;
 }
 
+/** A lost append says so long that JetStream does not do its work, unless a later one succeeds. */
+const LOST_APPEND_TELLS_MS = 10_000;
+
 /**
  * Connects to NATS and makes or finds the journal's streams.
  * @throws StorageFault `unavailable` when NATS is not there in time or is not set up for the journal, saying what to do;
@@ -115,6 +118,10 @@ async function openOn(
   await usage.refresh();
   const budget = new Budget(limits.readBytesInFlightMax);
   const appended = { bytes: 0, count: 0, lastMs: 0 };
+  /** The latest append, if it was lost. */
+  let lost: { message: string; atMs: number } | undefined;
+  const lostLately = (): string | undefined =>
+    lost !== undefined && performance.now() - lost.atMs < LOST_APPEND_TELLS_MS ? lost.message : undefined;
   const context: JournalContext = {
     appends,
     reads,
@@ -130,11 +137,15 @@ async function openOn(
       appended.bytes += bytes;
       appended.count++;
       appended.lastMs = durationMs;
+      lost = undefined;
       options.onAppended?.(shard, bytes, durationMs);
+    },
+    onAppendLost: (error) => {
+      lost = { message: error.message, atMs: performance.now() };
     },
   };
   const shards = new OpenShards(context);
-  const status = (): JournalStatus => statusOf(context, shards.logs(), appended);
+  const status = (): JournalStatus => statusOf(context, shards.logs(), appended, lostLately() ?? shards.fault);
   return {
     shards: {
       openShard: (shard, node) => shards.open(shard, node),
@@ -164,6 +175,8 @@ class OpenShards {
   readonly #upkeep: NodeJS.Timeout;
   #rounds: Promise<void> | undefined;
   #closed = false;
+  /** What the last round of upkeep met: JetStream does not do its work. */
+  #fault: string | undefined;
 
   constructor(context: JournalContext) {
     this.#context = context;
@@ -185,6 +198,11 @@ class OpenShards {
       },
       Math.min(limits.trimIntervalMs, limits.usageIntervalMs),
     );
+  }
+
+  /** Why JetStream does not do its work, as the last round of upkeep met it; undefined: it does. */
+  get fault(): string | undefined {
+    return this.#fault;
   }
 
   logs(): JournalShardLog[] {
@@ -215,9 +233,11 @@ class OpenShards {
         if (this.#closed) return;
         await log.trimmer.trim(usage.full);
       }
+      this.#fault = undefined;
     } catch (error) {
       // Nothing is lost by it: the next round does what this one has not.
-      logger.log('warn', 'journal.upkeep-failed', { error });
+      logger.log(this.#fault === undefined ? 'warn' : 'debug', 'journal.upkeep-failed', { error });
+      this.#fault = error instanceof Error ? error.message : String(error);
     }
   }
 }

@@ -113,6 +113,8 @@ async function member(): Promise<void> {
     groupId: flags.group,
     sessionTimeout: Number(flags['session-timeout-ms']),
     heartbeatInterval: Number(flags['session-timeout-ms']) / 8,
+    // This client sends its heartbeats between fetches, and a fetch waits 5 s unless told: longer than the session.
+    maxWaitTimeInMs: Number(flags['session-timeout-ms']) / 8,
     rebalanceTimeout: 20_000,
   });
   consumer.on('consumer.group_join', ({ payload }) => {

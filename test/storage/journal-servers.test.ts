@@ -142,7 +142,7 @@ describe('journal: nats-server killed and started again', function () {
     const store = await openTestJournal(nats.addresses, freshPrefix(), { limits: { requestTimeoutMs: 300 } });
     const writers = new Writers(store, [0, 1]);
     await writesGoOn(writers, 20);
-    nats.servers[0]!.pause();
+    await nats.servers[0]!.pause();
     await delay(1_000);
     nats.servers[0]!.resume();
     await writesGoOn(writers, 20);

@@ -115,7 +115,12 @@ describe('SeaweedMQ store', function () {
     let proven = 0;
     const ackedBefore = store.status().ackedRuns;
     const proofs = Array.from({ length: 40 }, () => shard.move(log.run(3, { bytes: 2_000 })).then(() => proven++));
-    await until('all acknowledged', drainTimeoutMs, () => store.status().ackedRuns >= ackedBefore + 40, store.status);
+    await until(
+      'all acknowledged',
+      drainTimeoutMs,
+      () => store.status().ackedRuns >= ackedBefore + 40,
+      () => store.status(),
+    );
     await weed.brokers[0]!.kill();
     expect(proven, 'proven while in memory only').to.equal(0);
     // The log files say what the acknowledgements were worth.
@@ -145,7 +150,12 @@ describe('SeaweedMQ store', function () {
     );
     expect(fault).to.be.instanceOf(StorageFault);
     expect((fault as StorageFault).code).to.equal('unavailable');
-    await until('the fault shows', 5_000, () => store.status().lastFault !== undefined, store.status);
+    await until(
+      'the fault shows',
+      5_000,
+      () => store.status().lastFault !== undefined,
+      () => store.status(),
+    );
     expect(store.status()).to.deep.include({ backlogRuns: 10 });
     expect(store.status().backlogAgeMs).to.be.above(0);
 
@@ -166,12 +176,21 @@ describe('SeaweedMQ store', function () {
     const broker = weed.brokers[0]!;
     const acked = store.status().ackedRuns;
     const early = Array.from({ length: 5 }, () => shard.move(log.run(2)));
-    await until('acknowledged', drainTimeoutMs, () => store.status().ackedRuns === acked + 5, store.status);
-    broker.pause();
-    const late = Array.from({ length: 5 }, () => shard.move(log.run(2)));
-    const isBroken = () => world.log.some(({ event }) => event === 'seaweed.stream-broken');
-    await until('the stream is given up', 10_000, isBroken, store.status);
-    broker.resume();
+    await until(
+      'acknowledged',
+      drainTimeoutMs,
+      () => store.status().ackedRuns === acked + 5,
+      () => store.status(),
+    );
+    const late: Promise<void>[] = [];
+    await broker.pause();
+    try {
+      late.push(...Array.from({ length: 5 }, () => shard.move(log.run(2))));
+      const isBroken = () => world.log.some(({ event }) => event === 'seaweed.stream-broken');
+      await until('the stream is given up', 10_000, isBroken, () => [store.status(), world.log]);
+    } finally {
+      broker.resume();
+    }
     await Promise.all([...early, ...late]);
     await log.expectReadable(shard);
     await log.expectReadable(await world.open(0, 2));
@@ -343,7 +362,12 @@ describe('SeaweedMQ store', function () {
     const room = shard.room().then(() => {
       hasRoom = true;
     });
-    await until('acknowledged', drainTimeoutMs, () => store.status().ackedRuns === 1, store.status);
+    await until(
+      'acknowledged',
+      drainTimeoutMs,
+      () => store.status().ackedRuns === 1,
+      () => store.status(),
+    );
     expect(hasRoom).to.equal(false);
     await shard.drain(drainTimeoutMs);
     await Promise.all([first, room]);

@@ -3,7 +3,9 @@
 // Waiting is always for a named line or for the end, with a time-out whose message shows what the process printed last.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 
 const outputCharactersMax = 256 * 1024;
 const endTimeoutMs = 30_000;
@@ -114,6 +116,16 @@ export class StartedProcess {
     }
   }
 
+  /** Sends SIGSTOP and waits until no thread of the process runs any more, which may be later than the call's return. */
+  async pause(): Promise<void> {
+    this.signal('SIGSTOP');
+    while (process.platform === 'linux' && !this.hasEnded && !(await isStopped(this.pid))) await delay(1);
+  }
+
+  resume(): void {
+    this.signal('SIGCONT');
+  }
+
   /** Sends SIGTERM and waits for the end. @throws Error when it takes too long; it is then killed. */
   async stop(timeoutMs = endTimeoutMs): Promise<Ended> {
     this.signal('SIGTERM');
@@ -171,4 +183,13 @@ async function within<T>(promise: Promise<T>, timeoutMs: number, what: () => str
 
 function describeEnd(end: Ended): string {
   return end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`;
+}
+
+async function isStopped(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const states = await Promise.all(
+    // A thread that has ended meanwhile runs no more.
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => ') T')),
+  );
+  return states.every((stat) => stat.slice(stat.lastIndexOf(')') + 2).startsWith('T'));
 }

@@ -142,12 +142,12 @@ export class NatsServer {
     if (this.running) await this.#process!.kill();
   }
 
-  pause(): void {
-    this.#process!.signal('SIGSTOP');
+  async pause(): Promise<void> {
+    await this.#process!.pause();
   }
 
   resume(): void {
-    this.#process!.signal('SIGCONT');
+    this.#process!.resume();
   }
 }
 

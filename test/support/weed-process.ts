@@ -72,12 +72,12 @@ export class WeedPiece {
   }
 
   /** SIGSTOP: it keeps its connections and answers nothing. */
-  pause(): void {
-    this.#process?.signal('SIGSTOP');
+  async pause(): Promise<void> {
+    await this.#process?.pause();
   }
 
   resume(): void {
-    this.#process?.signal('SIGCONT');
+    this.#process?.resume();
   }
 }
 

@@ -75,10 +75,15 @@ export class Ledger {
 
   /** The dead messages before the first live one, up to and with sequence `upTo`: their last, and the bytes of all. */
   deadFront(upTo: number): DeadMessage | undefined {
+    let sequence: number | undefined;
     let bytes = 0;
-    let at = this.#start;
-    while (at < this.#end && this.#rows[at] === 0 && this.#sequences[at]! <= upTo) bytes += this.#sizes[at++]!;
-    return at === this.#start ? undefined : { sequence: this.#sequences[at - 1]!, bytes };
+    for (let at = this.#start; at < this.#end && this.#rows[at] === 0 && this.#sequences[at]! <= upTo; at++) {
+      // The place of a message that is gone from the stream already is passed over.
+      if (this.#sizes[at] === 0) continue;
+      sequence = this.#sequences[at]!;
+      bytes += this.#sizes[at]!;
+    }
+    return sequence === undefined ? undefined : { sequence, bytes };
   }
 
   /** Dead messages behind a live one, up to and with sequence `upTo`; at most `countMax`. */

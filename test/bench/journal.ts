@@ -83,7 +83,15 @@ async function throughput(
     all.map(async (lane) => {
       while (performance.now() < endMs) {
         const sentMs = performance.now();
-        await lane.log.append([nextOf(lane, template)]);
+        const failed = await lane.log.append([nextOf(lane, template)]).then(
+          () => false,
+          (error: unknown) => {
+            console.log(String(error));
+            lane.next--;
+            return true;
+          },
+        );
+        if (failed) continue;
         latencies.push(performance.now() - sentMs);
       }
     }),

@@ -3,6 +3,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { partitionKey, StorageFault } from '../../src/actors/shard/ports.ts';
+import { Budget } from '../../src/storage/journal/budget.ts';
 import { HeaderWindow } from '../../src/storage/journal/header-window.ts';
 import {
   applyDigest,
@@ -217,6 +218,43 @@ describe('journal: the header window', () => {
       ),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('journal: the budget', () => {
+  it('lets in what fits, in order, and what is larger than all of it alone', async () => {
+    const budget = new Budget(100);
+    const entered: string[] = [];
+    const leave = new Map<string, () => void>();
+    const work = (name: string, bytes: number): Promise<void> =>
+      budget.run(bytes, () => {
+        entered.push(name);
+        return new Promise((resolve) => leave.set(name, resolve));
+      });
+    const all = [work('a', 60), work('b', 30), work('large', 500), work('c', 5)];
+    expect(entered).deep.equal(['a', 'b']);
+    expect([budget.bytes, budget.waiting]).deep.equal([90, 2]);
+    leave.get('a')!();
+    await all[0];
+    expect(entered).deep.equal(['a', 'b']);
+    leave.get('b')!();
+    await all[1];
+    await Promise.resolve();
+    expect(entered).deep.equal(['a', 'b', 'large']);
+    leave.get('large')!();
+    await all[2];
+    await Promise.resolve();
+    leave.get('c')!();
+    await all[3];
+    expect([budget.bytes, budget.waiting]).deep.equal([0, 0]);
+  });
+
+  it('takes less at a time while what is under way takes long', () => {
+    const budget = new Budget(64 << 20);
+    for (let round = 0; round < 100; round++) budget.took(2_000);
+    expect(budget.bound).equal(2 << 20);
+    for (let round = 0; round < 1_000; round++) budget.took(5);
+    expect(budget.bound).equal(64 << 20);
   });
 });
 

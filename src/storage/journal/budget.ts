@@ -1,12 +1,16 @@
-// A bounded number of bytes under way: who comes when it is used up waits in line.
+// A bounded number of bytes under way: who comes when it is used up waits in line. The bound may adapt to how long the
+// bytes take: what a slow server has queued delays the answers to everything behind it, pings included.
 
 export class Budget {
   readonly #bytesMax: number;
+  /** The bound now, at most `#bytesMax`. */
+  #bound: number;
   #bytes = 0;
   readonly #waiting: { readonly bytes: number; readonly enter: () => void }[] = [];
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+    this.#bound = bytesMax;
   }
 
   /** Bytes under way. */
@@ -32,8 +36,19 @@ export class Budget {
     }
   }
 
+  /** The bound now. */
+  get bound(): number {
+    return this.#bound;
+  }
+
+  /** Some work took so long: the bound falls by a part when that is too long, and rises slowly when it is not. */
+  took(durationMs: number): void {
+    if (durationMs > SLOW_MS) this.#bound = Math.max(this.#bound * FALL, Math.min(BOUND_MIN, this.#bytesMax));
+    else if (durationMs < SLOW_MS / 2) this.#bound = Math.min(this.#bound + RISE_BYTES, this.#bytesMax);
+  }
+
   #fits(bytes: number): boolean {
-    return this.#bytes === 0 || this.#bytes + bytes <= this.#bytesMax;
+    return this.#bytes === 0 || this.#bytes + bytes <= this.#bound;
   }
 
   #admit(): void {
@@ -45,3 +60,8 @@ export class Budget {
     }
   }
 }
+
+const SLOW_MS = 500;
+const FALL = 0.9;
+const RISE_BYTES = 256 << 10;
+const BOUND_MIN = 2 << 20;

@@ -83,15 +83,20 @@ export class Chain {
    * @throws StorageFault `fenced` | `full` | `unavailable`: it is not in the log and never will be. `outcome-unknown`
    */
   async append(parts: readonly Uint8Array[], identity: MessageIdentity): Promise<number> {
-    try {
-      return this.#landed(await appendExpecting(this.#options.requester, this.#subject, parts, this.#lastSequence));
-    } catch (error) {
-      if (!isWrongLastSequence(error) && !this.#mayHaveLanded(error)) {
-        throw faultOf(error, `shard ${this.#options.shard}: append`);
+    const { requester, limits, shard } = this.#options;
+    const deadlineMs = performance.now() + limits.resolveTimeoutMs;
+    for (;;) {
+      try {
+        return this.#landed(await appendExpecting(requester, this.#subject, parts, this.#lastSequence));
+      } catch (error) {
+        const refused = isWrongLastSequence(error);
+        if (!refused && !this.#mayHaveLanded(error)) throw faultOf(error, `shard ${shard}: append`);
+        const outcome = await this.#resolve(identity, refused, deadlineMs);
+        // Refused for a message on its way (a late marker) that is not to be seen: this one may go again.
+        if (outcome === 'nothing-there') continue;
+        if (outcome.applied) return this.#landed(outcome.sequence);
+        throw faultOf(error, `shard ${shard}: append`);
       }
-      const outcome = await this.#resolve(identity, isWrongLastSequence(error));
-      if (outcome.applied) return this.#landed(outcome.sequence);
-      throw faultOf(error, `shard ${this.#options.shard}: append`);
     }
   }
 
@@ -104,10 +109,12 @@ export class Chain {
     return isOutcomeUnknown(error) || isStoreFailure(error);
   }
 
-  /** Finds out what became of an append behind `#lastSequence`, and that nothing can come of it any more. */
-  async #resolve(identity: MessageIdentity, refused: boolean): Promise<Outcome> {
+  /**
+   * Finds out what became of an append behind `#lastSequence`, and that nothing can come of it any more.
+   * @param refused it was: `nothing-there` then says that nothing is to be seen of what it was refused for
+   */
+  async #resolve(identity: MessageIdentity, refused: boolean, deadlineMs: number): Promise<Outcome | 'nothing-there'> {
     const { requester, limits, logger, shard } = this.#options;
-    const deadlineMs = performance.now() + limits.resolveTimeoutMs;
     const expected = this.#lastSequence;
     if (!refused) logger.log('warn', 'journal.append-outcome-sought', { shard, expected, ...identity });
     let look = refused;
@@ -132,6 +139,10 @@ export class Chain {
           return { applied: false };
         }
         // What the answer spoke of is not to be seen yet: it is on its way through the cluster, or was lost there.
+        if (refused && performance.now() < deadlineMs) {
+          await delay(limits.retryDelayMs / 5);
+          return 'nothing-there';
+        }
         look = false;
       } catch (error) {
         if (error instanceof StorageFault) throw error;

@@ -266,7 +266,12 @@ export class JournalShardLog implements ShardLog {
     const fields = { kind: 'group', epoch: this.epoch, counter, part, lastPart, indexSequence } as const;
     const { head, headBytes, bodies, bytes } = encodeHead(fields, entries);
     const parts = [headBytes, ...bodies];
-    const sequence = await appendBudget.run(bytes, () => this.#chain.append(parts, fields));
+    const sequence = await appendBudget.run(bytes, async () => {
+      const startedMs = performance.now();
+      const landed = await this.#chain.append(parts, fields);
+      appendBudget.took(performance.now() - startedMs);
+      return landed;
+    });
     const message = new OwnMessage(head, headBytes, bodies, sequence, bytes);
     reader.put(this.shard, sequence, message);
     usage.appended(this.shard, bytes);

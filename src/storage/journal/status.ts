@@ -39,6 +39,8 @@ export interface JournalStatus {
   /** Messages that were sent without being copied together; 0 after appends: the NATS client is not as it is known. */
   readonly gathered: number;
   readonly appendBytesInFlight: number;
+  /** What may be under way now: less than configured while NATS is slow. */
+  readonly appendBytesInFlightMax: number;
   readonly appendsWaiting: number;
   readonly cacheBytes: number;
   readonly maxPayload: number;
@@ -67,6 +69,7 @@ export function statusOf(
     appendedBytes: appended.bytes,
     gathered: appends.gathered,
     appendBytesInFlight: appendBudget.bytes,
+    appendBytesInFlightMax: appendBudget.bound,
     appendsWaiting: appendBudget.waiting,
     cacheBytes: reader.cacheBytes,
     maxPayload: appends.maxPayload,

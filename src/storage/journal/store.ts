@@ -260,7 +260,8 @@ async function connectTo(
         reconnectTimeWait: 100,
         reconnectJitter: 100,
         pingInterval: 2_000,
-        maxPingOut: 2,
+        // A server that is busy with what was sent to it answers late; one that is gone is noticed by TCP.
+        maxPingOut: 4,
         ignoreAuthErrorAbort: true,
         noAsyncTraces: true,
       });

@@ -4,6 +4,7 @@ import type { Clock, Logger } from '../../actors/runtime/ports.ts';
 import type { Brokers } from './brokers.ts';
 import type { SeaweedCounters } from './counters.ts';
 import type { Filer } from './filer.ts';
+import type { FramePool } from './frame-pool.ts';
 import type { SeaweedLimits } from './limits.ts';
 
 export interface SeaweedContext {
@@ -14,6 +15,7 @@ export interface SeaweedContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counters: SeaweedCounters;
+  readonly frames: FramePool;
   /** Whether runs with batches that their producer did not compress are compressed. */
   readonly compress: boolean;
 }

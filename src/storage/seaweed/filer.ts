@@ -1,6 +1,7 @@
 // The filers of a SeaweedFS: listing, watching and deleting files over gRPC, and the bytes of files and of log chunks over
 // HTTP. Several filers of one SeaweedFS serve the same files; calls go to one of them until it fails, then to the next.
 
+import { randomInt } from 'node:crypto';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { type ChannelCredentials, type ClientReadableStream, type ServiceError, status } from '@grpc/grpc-js';
 import type { Clock } from '../../actors/runtime/ports.ts';
@@ -28,6 +29,7 @@ interface Connection {
 }
 
 const LIST_ENTRIES_MAX = 1_000;
+const WATCH_OVERLAP_MS = 120_000;
 const HTTP_OK = 200;
 const HTTP_PARTIAL = 206;
 const HTTP_NOT_FOUND = 404;
@@ -127,9 +129,9 @@ export class Filer {
     const stream: ClientReadableStream<SubscribeMetadataResponse> = channel.serverStream(method, {
       client_name: 'sargasso',
       path_prefix: pathPrefix,
-      // The filer reads what is newer than this out of its log: a little overlap makes up for clocks that differ.
-      since_ns: String(BigInt(Math.max(0, this.#clock.nowMs() - this.#limits.callTimeoutMs)) * 1_000_000n),
-      client_id: Math.floor(this.#clock.monotonicMs() * 1_000) & 0x7fffffff,
+      // The filer tells again what is newer than this: some overlap makes up for clocks that differ.
+      since_ns: String(BigInt(Math.max(0, this.#clock.nowMs() - WATCH_OVERLAP_MS)) * 1_000_000n),
+      client_id: randomInt(1, 2 ** 31),
       client_epoch: ++this.#watches,
     });
     let stopped = false;
@@ -199,9 +201,7 @@ export class Filer {
     headers: Record<string, string>,
     content?: Buffer,
   ): Promise<{ code: number; body: Buffer }> {
-    const doing = `filer at ${host}: ${method} ${path}`;
     return new Promise((resolve, reject) => {
-      const fail = (error: Error) => reject(new StorageFault('unavailable', `${doing}: ${error.message}`, error));
       const call = request(
         `http://${host}${path}`,
         { method, agent: this.#agent, headers, timeout: this.#limits.callTimeoutMs },
@@ -209,6 +209,12 @@ export class Filer {
           collect(response).then((body) => resolve({ code: response.statusCode ?? 0, body }), fail);
         },
       );
+      const fail = (error: Error) => {
+        // The filer has closed a connection that was idle, just as it was used again.
+        if (call.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET')
+          resolve(this.#http(host, method, path, headers, content));
+        else reject(new StorageFault('unavailable', `filer at ${host}: ${method} ${path}: ${error.message}`, error));
+      };
       call.on('timeout', () => call.destroy(new Error(`no answer in ${this.#limits.callTimeoutMs} ms`)));
       call.on('error', fail);
       call.end(content);

@@ -14,13 +14,14 @@ const LOG_ENTRY_DATA = 3;
 /** Length and the fields before the value: two varints of up to ten bytes with their tags, tag and length of the value. */
 export const LOG_ENTRY_PREFIX_BYTES_MAX = 4 + 11 + 11 + 1 + 5;
 
-/** A publish request with room for a value of `valueBytes` at `valueAt`. */
+/** A publish request with room for a value of `valueBytes` at `valueAt`, in a buffer that `allocate` gives. */
 export function publishFrame(
   key: Uint8Array,
   valueBytes: number,
+  allocate: (bytes: number) => Buffer,
 ): { readonly frame: Buffer; readonly valueAt: number } {
   const dataBytes = 1 + varintBytes(key.length) + key.length + 1 + varintBytes(valueBytes) + valueBytes;
-  const frame = Buffer.allocUnsafeSlow(1 + varintBytes(dataBytes) + dataBytes);
+  const frame = allocate(1 + varintBytes(dataBytes) + dataBytes);
   let at = writeVarint(frame, TAG_MESSAGE_DATA, 0);
   at = writeVarint(frame, dataBytes, at);
   at = writeVarint(frame, TAG_KEY, at);

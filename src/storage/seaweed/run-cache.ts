@@ -1,5 +1,5 @@
 // Runs as readers want them: fetched from the log chunks, checked, decompressed, kept while there is room. The least recently
-// used goes first; a run that several readers ask for at once is fetched once.
+// used goes first; a run that several readers ask for at once is fetched once, and reading ahead has half of the room.
 
 import { crc32c } from '@node-rs/crc32';
 import { StorageFault } from '../../actors/shard/ports.ts';
@@ -20,12 +20,20 @@ const WASTE_MAX = 0.25;
 /** A fetched run is cut out of what was fetched with it when it is a smaller part of it than this. */
 const SHARE_MIN = 0.8;
 
+interface Kept {
+  readonly buffer: Buffer;
+  /** Fetched ahead and not asked for yet. */
+  ahead: boolean;
+}
+
 export class RunCache {
   readonly #context: SeaweedContext;
   /** Settled runs, least recently used first. */
-  readonly #kept = new Map<string, Buffer>();
+  readonly #kept = new Map<string, Kept>();
   readonly #underWay = new Map<string, Promise<Buffer>>();
   #bytes = 0;
+  /** Bytes fetched ahead, on their way or here, that nobody has asked for yet. */
+  #aheadBytes = 0;
 
   constructor(context: SeaweedContext) {
     this.#context = context;
@@ -36,50 +44,61 @@ export class RunCache {
   }
 
   /** The batches of each run, in order. @throws StorageFault `unavailable`, `corrupt` */
-  async load(places: readonly RunPlace[]): Promise<Buffer[]> {
-    return Promise.all(this.#start(places));
-  }
-
-  /** Begins to fetch runs that will be asked for soon. What fails is fetched again when it is asked for. */
-  ahead(places: readonly RunPlace[]): void {
-    for (const fetched of this.#start(places)) fetched.catch(() => {});
-  }
-
-  #start(places: readonly RunPlace[]): Promise<Buffer>[] {
+  load(places: readonly RunPlace[]): Promise<Buffer[]> {
     const missing = places.filter((place) => !this.#has(keyOf(place)));
-    for (const group of groups(missing, this.#context.limits.fetchBytesMax)) this.#fetch(group);
-    return places.map((place) => {
-      const key = keyOf(place);
-      const kept = this.#kept.get(key);
-      if (kept === undefined) return this.#underWay.get(key)!;
-      this.#kept.delete(key);
-      this.#kept.set(key, kept);
-      return Promise.resolve(kept);
-    });
+    for (const group of groups(missing, this.#context.limits.fetchBytesMax)) this.#fetch(group, false);
+    return Promise.all(places.map((place) => this.#take(keyOf(place))));
+  }
+
+  /**
+   * Begins to fetch runs that will be asked for soon, as long as what was fetched ahead leaves half of the cache: more would
+   * push itself out before it is used. What fails is fetched again when it is asked for.
+   */
+  ahead(places: readonly RunPlace[]): void {
+    const missing = places.filter((place) => !this.#has(keyOf(place)));
+    for (const group of groups(missing, this.#context.limits.fetchBytesMax)) {
+      if (this.#aheadBytes > this.#context.limits.cacheBytesMax / 2) return;
+      this.#fetch(group, true);
+    }
+  }
+
+  #take(key: string): Promise<Buffer> {
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return this.#underWay.get(key)!;
+    this.#kept.delete(key);
+    this.#kept.set(key, kept);
+    this.#asked(kept);
+    return Promise.resolve(kept.buffer);
+  }
+
+  #asked(kept: Kept): void {
+    if (kept.ahead) this.#aheadBytes -= kept.buffer.length;
+    kept.ahead = false;
   }
 
   #has(key: string): boolean {
     return this.#kept.has(key) || this.#underWay.has(key);
   }
 
-  #fetch(group: readonly RunPlace[]): void {
+  #fetch(group: readonly RunPlace[], ahead: boolean): void {
     const from = group[0]!.run.at;
     const last = group[group.length - 1]!.run;
     const bytes = this.#read(group[0]!.chunk, from, last.at + last.bytes);
     for (const place of group) {
       const key = keyOf(place);
-      const batches = bytes.then((buffer) => this.#open(place, buffer, from));
-      const settled = batches.then(
-        (buffer) => {
-          this.#underWay.delete(key);
-          this.#keep(key, buffer);
+      if (ahead) this.#aheadBytes += place.run.rawBytes;
+      const settled = bytes
+        .then((buffer) => this.#open(place, buffer, from))
+        .then((buffer) => {
+          this.#keep(key, { buffer, ahead });
           return buffer;
-        },
-        (error: unknown) => {
-          this.#underWay.delete(key);
+        })
+        .catch((error: unknown) => {
+          if (ahead) this.#aheadBytes -= place.run.rawBytes;
           throw error;
-        },
-      );
+        })
+        .finally(() => this.#underWay.delete(key));
+      if (ahead) settled.catch(() => {});
       this.#underWay.set(key, settled);
     }
   }
@@ -108,15 +127,15 @@ export class RunCache {
     return payload.length >= buffer.length * SHARE_MIN ? payload : Buffer.from(payload);
   }
 
-  #keep(key: string, buffer: Buffer): void {
+  #keep(key: string, kept: Kept): void {
     const { cacheBytesMax } = this.#context.limits;
-    if (buffer.length > cacheBytesMax) return;
-    this.#kept.set(key, buffer);
-    this.#bytes += buffer.length;
+    this.#kept.set(key, kept);
+    this.#bytes += kept.buffer.length;
     for (const [oldest, dropped] of this.#kept) {
       if (this.#bytes <= cacheBytesMax) break;
       this.#kept.delete(oldest);
-      this.#bytes -= dropped.length;
+      this.#bytes -= dropped.buffer.length;
+      this.#asked(dropped);
     }
   }
 }

@@ -1,9 +1,9 @@
 // A run: whole record batches of one partition in offset order, as they lie in the value of one SeaweedMQ message. It says
 // itself what it is, so that every run can be found from the log files alone.
 //
-//   0 magic u32 │ 4 version u8 │ 5 flags u8 │ 6 keyBytes u16 │ 8 position i64 │ 16 baseOffset i64 │ 24 lastOffset i64 │
-//   32 maxTimestampMs i64 │ 40 epoch u32 │ 44 rawBytes u32 │ 48 storedBytes u32 │ 52 payload crc32c u32 │ 56 partition key │
-//   56+keyBytes header crc32c u32 │ payload: the batches, or a zstd frame of them
+//   0 mark, 64 bytes │ 64 version u8 │ 65 flags u8 │ 66 keyBytes u16 │ 68 position i64 │ 76 baseOffset i64 │
+//   84 lastOffset i64 │ 92 maxTimestampMs i64 │ 100 epoch u32 │ 104 rawBytes u32 │ 108 storedBytes u32 │
+//   112 payload crc32c u32 │ 116 partition key │ 116+keyBytes header crc32c u32 │ payload: the batches, or a zstd frame of them
 //
 // The header has a CRC of its own: runs are looked for by their headers, without reading the payload.
 
@@ -11,10 +11,17 @@ import { crc32c } from '@node-rs/crc32';
 import type { PartitionKey } from '../../actors/shard/ports.ts';
 import { StorageFault } from '../../actors/shard/ports.ts';
 
-const MAGIC = 0x53475231;
+/**
+ * Begins each run. It is random so that it cannot be compressed: SeaweedFS tries the first 128 bytes of a chunk and, when they
+ * compress, keeps the whole chunk compressed, of which every small read then costs the decompression of all of it.
+ */
+const MARK = Buffer.from(
+  '7oWo1JXaaAcqg4L4OMds4S8gaCaq+BL8Qq4Wr8NsT0MUZMZpUTHUDIzKP8PAIpPsBGkk2MaY6SuxagYl6BC31w==',
+  'base64',
+);
 const VERSION = 1;
 const FLAG_ZSTD = 1;
-const FIXED_BYTES = 56;
+const FIXED_BYTES = 116;
 const CRC_BYTES = 4;
 const KEY_BYTES_MAX = 249 + 12;
 
@@ -53,18 +60,18 @@ export function writeRunHeader(
 ): void {
   const keyBytes = Buffer.byteLength(header.partition);
   const payloadAt = at + FIXED_BYTES + keyBytes + CRC_BYTES;
-  target.writeUInt32BE(MAGIC, at);
-  target.writeUInt8(VERSION, at + 4);
-  target.writeUInt8(header.compressed ? FLAG_ZSTD : 0, at + 5);
-  target.writeUInt16BE(keyBytes, at + 6);
-  target.writeBigInt64BE(header.position, at + 8);
-  target.writeBigInt64BE(header.baseOffset, at + 16);
-  target.writeBigInt64BE(header.lastOffset, at + 24);
-  target.writeBigInt64BE(header.maxTimestampMs, at + 32);
-  target.writeUInt32BE(header.epoch, at + 40);
-  target.writeUInt32BE(header.rawBytes, at + 44);
-  target.writeUInt32BE(header.storedBytes, at + 48);
-  target.writeUInt32BE(crc32c(target.subarray(payloadAt, payloadAt + header.storedBytes)), at + 52);
+  target.set(MARK, at);
+  target.writeUInt8(VERSION, at + 64);
+  target.writeUInt8(header.compressed ? FLAG_ZSTD : 0, at + 65);
+  target.writeUInt16BE(keyBytes, at + 66);
+  target.writeBigInt64BE(header.position, at + 68);
+  target.writeBigInt64BE(header.baseOffset, at + 76);
+  target.writeBigInt64BE(header.lastOffset, at + 84);
+  target.writeBigInt64BE(header.maxTimestampMs, at + 92);
+  target.writeUInt32BE(header.epoch, at + 100);
+  target.writeUInt32BE(header.rawBytes, at + 104);
+  target.writeUInt32BE(header.storedBytes, at + 108);
+  target.writeUInt32BE(crc32c(target.subarray(payloadAt, payloadAt + header.storedBytes)), at + 112);
   target.write(header.partition, at + FIXED_BYTES, 'utf8');
   const crcAt = at + FIXED_BYTES + keyBytes;
   target.writeUInt32BE(crc32c(target.subarray(at, crcAt)), crcAt);
@@ -76,11 +83,11 @@ export function writeRunHeader(
  * @throws StorageFault `corrupt` when it begins as a run but its CRC is wrong or its version unknown.
  */
 export function readRunHeader(source: Buffer, at: number): RunHeader | 'cut' | undefined {
-  if (at + 8 > source.length) return 'cut';
-  if (source.readUInt32BE(at) !== MAGIC) return undefined;
-  const version = source.readUInt8(at + 4);
+  if (at + 68 > source.length) return 'cut';
+  if (source.compare(MARK, 0, MARK.length, at, at + MARK.length) !== 0) return undefined;
+  const version = source.readUInt8(at + 64);
   if (version !== VERSION) throw new StorageFault('corrupt', `a run has format version ${version}, not ${VERSION}`);
-  const keyBytes = source.readUInt16BE(at + 6);
+  const keyBytes = source.readUInt16BE(at + 66);
   if (keyBytes > KEY_BYTES_MAX) throw new StorageFault('corrupt', `a run's partition key has ${keyBytes} bytes`);
   const crcAt = at + FIXED_BYTES + keyBytes;
   if (crcAt + CRC_BYTES > source.length) return 'cut';
@@ -88,15 +95,15 @@ export function readRunHeader(source: Buffer, at: number): RunHeader | 'cut' | u
     throw new StorageFault('corrupt', 'the CRC of a run header is wrong');
   return {
     partition: source.toString('utf8', at + FIXED_BYTES, crcAt) as PartitionKey,
-    epoch: source.readUInt32BE(at + 40),
-    position: source.readBigInt64BE(at + 8),
-    baseOffset: source.readBigInt64BE(at + 16),
-    lastOffset: source.readBigInt64BE(at + 24),
-    maxTimestampMs: source.readBigInt64BE(at + 32),
-    rawBytes: source.readUInt32BE(at + 44),
-    storedBytes: source.readUInt32BE(at + 48),
-    compressed: (source.readUInt8(at + 5) & FLAG_ZSTD) !== 0,
-    payloadCrc: source.readUInt32BE(at + 52),
+    epoch: source.readUInt32BE(at + 100),
+    position: source.readBigInt64BE(at + 68),
+    baseOffset: source.readBigInt64BE(at + 76),
+    lastOffset: source.readBigInt64BE(at + 84),
+    maxTimestampMs: source.readBigInt64BE(at + 92),
+    rawBytes: source.readUInt32BE(at + 104),
+    storedBytes: source.readUInt32BE(at + 108),
+    compressed: (source.readUInt8(at + 65) & FLAG_ZSTD) !== 0,
+    payloadCrc: source.readUInt32BE(at + 112),
     headerBytes: FIXED_BYTES + keyBytes + CRC_BYTES,
   };
 }

@@ -280,6 +280,8 @@ export class ShardMover {
       if (pending.sent) this.#context.counters.resentRuns++;
       pending.sent = true;
       stream.send(frame, () => {
+        // gRPC has copied it, and the broker has it.
+        this.#context.frames.giveBack(frame);
         pending.ackedMs = this.#context.clock.monotonicMs();
         this.#context.counters.ackedRuns++;
         this.#context.counters.lastAckMs = this.#context.clock.nowMs();
@@ -296,7 +298,9 @@ export class ShardMover {
     const headerBytes = runHeaderBytes(run.partition);
     const key = Buffer.alloc(8);
     key.writeBigInt64BE(run.baseOffset);
-    const { frame, valueAt } = publishFrame(key, headerBytes + storedBytes);
+    const { frame, valueAt } = publishFrame(key, headerBytes + storedBytes, (bytes) =>
+      this.#context.frames.take(bytes),
+    );
     let at = valueAt + headerBytes;
     for (const piece of packed === undefined ? run.pieces : [packed]) {
       frame.set(piece, at);

@@ -15,6 +15,7 @@ import type { ColdShard, ColdStore, ColdStoreStatus } from './cold-store.ts';
 import type { SeaweedContext } from './context.ts';
 import { SeaweedCounters } from './counters.ts';
 import { Filer, type FilerAddress, type FilerEvent } from './filer.ts';
+import { FramePool } from './frame-pool.ts';
 import { SEAWEED_LIMITS, type SeaweedLimits } from './limits.ts';
 import { RunCache } from './run-cache.ts';
 import { SeaweedShard } from './seaweed-shard.ts';
@@ -58,6 +59,7 @@ export class SeaweedStore implements ColdStore {
       clock,
       logger,
       counters: new SeaweedCounters(),
+      frames: new FramePool(limits.runBytesMax),
       compress: options.compress ?? false,
     };
     this.#cache = new RunCache(this.#context);

@@ -55,7 +55,7 @@ export interface IncomingEnvironment {
   readonly delays: Delays;
   readonly counts: IncomingCounts;
   readonly logger: Logger;
-  readonly handle: (fromNode: number, request: RemoteRequest) => Promise<unknown>;
+  readonly handle: (request: RemoteRequest) => Promise<unknown>;
 }
 
 export class Incoming {
@@ -149,7 +149,7 @@ export class Incoming {
         counts.refused++;
         this.#answerFault(id, new ActorFault('mailbox-full', `${this.#running.size} requests are being served`));
       } else {
-        this.#serve(head.nodeId, request, remainingMs, bytes);
+        this.#serve(request, remainingMs, bytes);
       }
     }
   }
@@ -172,7 +172,7 @@ export class Incoming {
     return false;
   }
 
-  #serve(fromNode: number, envelope: RequestEnvelope, timeoutMs: number, bytes: number): void {
+  #serve(envelope: RequestEnvelope, timeoutMs: number, bytes: number): void {
     const { handle, counts, logger } = this.#environment;
     const { id, key, kind, message, trace } = envelope;
     const service = envelope.service as RemoteService;
@@ -180,7 +180,7 @@ export class Incoming {
     this.#running.set(id, bytes);
     this.#runningBytes += bytes;
     const request: RemoteRequest = { service, key, kind, message, timeoutMs, trace };
-    handle(fromNode, request)
+    handle(request)
       .then((value) => ({ id, fault: undefined, value: prepare(value) }))
       .catch((error: unknown) => {
         const fault = encodeFault(error);

@@ -5,7 +5,7 @@
 
 import type { Mailbox, RemoteHandler, RemoteRequest } from '../../src/actors/remote/mailbox.ts';
 import { ActorFault } from '../../src/actors/runtime/errors.ts';
-import type { Clock, Logger, Random, TraceContext } from '../../src/actors/runtime/ports.ts';
+import type { Clock, Logger, Random } from '../../src/actors/runtime/ports.ts';
 import type { Health } from '../../src/events.ts';
 import { type NatsAccess, type NatsLink, openNatsLink } from '../nats-connection.ts';
 import { Assembly } from './assembly.ts';
@@ -19,19 +19,6 @@ import { type Hello, Peers } from './peers.ts';
 import { ReplyBudget } from './reply-budget.ts';
 import { type Lane, lanes, type PartAddress, Subjects } from './subjects.ts';
 
-/** A span around a request, on either side. */
-export interface RequestSpan {
-  /** What travels with the request, or what the handler goes on with. */
-  readonly trace: TraceContext | undefined;
-  end(fault?: unknown): void;
-}
-
-/** Absent, or answering undefined, no span is made and the request's own context is passed on. */
-export interface MailboxTracing {
-  sending?(nodeId: number, request: RemoteRequest): RequestSpan | undefined;
-  serving?(fromNode: number, request: RemoteRequest): RequestSpan | undefined;
-}
-
 export interface MailboxOptions extends NatsAccess {
   readonly nodeId: number;
   /** First token of every subject: clusters that share NATS have different ones. Letters, digits, _ and -. */
@@ -44,7 +31,6 @@ export interface MailboxOptions extends NatsAccess {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  readonly tracing?: MailboxTracing;
   /** Another process has been started as this node: this one is not asked any more and should end. */
   readonly onSuperseded?: () => void;
 }
@@ -152,14 +138,7 @@ class MailboxOverNats implements NatsMailbox {
   request(nodeId: number, request: RemoteRequest): Promise<unknown> {
     if (this.#closed) return Promise.reject(new ActorFault('actor-stopped', 'this node is stopping'));
     const outgoing = this.#outgoingTo(nodeId, bulkServices.has(request.service) ? 'bulk' : 'control');
-    const span = this.#options.tracing?.sending?.(nodeId, request);
-    if (span === undefined) return outgoing.ask(request);
-    const reply = outgoing.ask({ ...request, trace: span.trace });
-    reply.then(
-      () => span.end(),
-      (fault) => span.end(fault),
-    );
-    return reply;
+    return outgoing.ask(request);
   }
 
   serve(handler: RemoteHandler): void {
@@ -253,26 +232,18 @@ class MailboxOverNats implements NatsMailbox {
         delays,
         counts: this.#counts,
         logger: this.#options.logger,
-        handle: (fromNode, request) => this.#handle(fromNode, request),
+        handle: (request) => this.#handle(request),
       });
       this.#incoming[lane].set(incarnation, incoming);
     }
     return incoming;
   }
 
-  async #handle(fromNode: number, request: RemoteRequest): Promise<unknown> {
-    if (this.#handler === undefined || this.#closed)
+  async #handle(request: RemoteRequest): Promise<unknown> {
+    if (this.#handler === undefined || this.#closed) {
       throw new ActorFault('actor-stopped', 'the node serves nobody now');
-    const span = this.#options.tracing?.serving?.(fromNode, request);
-    if (span === undefined) return this.#handler(request);
-    try {
-      const reply = await this.#handler({ ...request, trace: span.trace });
-      span.end();
-      return reply;
-    } catch (fault) {
-      span.end(fault);
-      throw fault;
     }
+    return this.#handler(request);
   }
 
   #replyPart(lane: Lane, payload: Buffer, address: PartAddress): void {

@@ -13,6 +13,11 @@ export interface HealthReport {
 
 export class HealthRegistry {
   readonly #checks = new Map<string, HealthCheck>();
+  readonly #checkTimeoutMs: number;
+
+  constructor({ checkTimeoutMs = CHECK_TIMEOUT_MS }: { readonly checkTimeoutMs?: number } = {}) {
+    this.#checkTimeoutMs = checkTimeoutMs;
+  }
 
   /** Adds the check of a part; one of the same name replaces the former. */
   add(part: string, check: HealthCheck): void {
@@ -22,17 +27,17 @@ export class HealthRegistry {
   /** Asks all. Ready: each of them is. */
   async report(): Promise<HealthReport> {
     const parts = await Promise.all(
-      [...this.#checks].map(async ([part, check]) => [part, await answerOf(check)] as const),
+      [...this.#checks].map(async ([part, check]) => [part, await answerOf(check, this.#checkTimeoutMs)] as const),
     );
     return { ready: parts.every(([, { ready }]) => ready), parts: Object.fromEntries(parts) };
   }
 }
 
-async function answerOf(check: HealthCheck): Promise<Health> {
+async function answerOf(check: HealthCheck, timeoutMs: number): Promise<Health> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Health>((resolve) => {
-    const health = { ready: false, reason: `no answer within ${CHECK_TIMEOUT_MS} ms` };
-    timer = setTimeout(() => resolve(health), CHECK_TIMEOUT_MS);
+    const health = { ready: false, reason: `no answer within ${timeoutMs} ms` };
+    timer = setTimeout(() => resolve(health), timeoutMs);
   });
   try {
     return await Promise.race([Promise.resolve(check()), late]);

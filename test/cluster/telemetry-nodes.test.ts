@@ -47,18 +47,25 @@ describe('two nodes', function () {
   });
 
   it('show one Produce as one trace, wherever its partition lies', async () => {
-    for (let partition = 0; partition < partitionCount; partition++) {
-      expect((await client.produce('t', partition, ['x'])).errorCode).to.equal(0);
-    }
-    const here = await collector.trace('a Produce that stayed', 3, ({ name, traceId }) => {
+    const produceEverywhere = async () => {
+      for (let partition = 0; partition < partitionCount; partition++) {
+        expect((await client.produce('t', partition, ['x'])).errorCode).to.equal(0);
+      }
+    };
+    // The first to a partition finds its actor not loaded, at times its shard still opening, and is sent again for that.
+    await produceEverywhere();
+    const fromNs = BigInt(Date.now()) * 1_000_000n;
+    const errorsBefore = (await admins[0]!.scrape()).value('sargasso_remote_request_errors_total');
+    await produceEverywhere();
+    const here = await collector.trace('a Produce that stayed', 3, ({ name, traceId, startNs }) => {
       const others = collector.spans.filter((span) => span.traceId === traceId);
-      return name === 'Produce' && !others.some((span) => span.name.startsWith('mailbox'));
+      return startNs >= fromNs && name === 'Produce' && !others.some((span) => span.name.startsWith('mailbox'));
     });
     expect(here.shape).to.equal('Produce(partition append(journal append))');
     const across = await collector.trace(
       'a Produce that crossed',
       5,
-      ({ name }) => name === 'mailbox partition append',
+      ({ name, startNs }) => name === 'mailbox partition append' && startNs >= fromNs,
     );
     expect(across.shape).to.equal(
       'Produce(mailbox partition append(serve partition append(partition append(journal append))))',
@@ -70,13 +77,13 @@ describe('two nodes', function () {
     expect(across.span('mailbox partition append').kind).to.equal(3);
     const [asked, served] = await Promise.all(admins.map((admin) => admin.scrape()));
     expect(asked!.value('sargasso_remote_request_duration_seconds_count', { service: 'partition' })).to.be.at.least(1);
-    expect(asked!.value('sargasso_remote_request_errors_total')).to.equal(0);
+    expect(asked!.value('sargasso_remote_request_errors_total')).to.equal(errorsBefore);
     expect(served!.value('sargasso_remote_served_total', { service: 'partition' })).to.be.at.least(1);
   });
 
   it("show the lag of a group once, on its coordinator, the other node's partitions included", async () => {
     const member = await client.join('readers', 't');
-    await client.commit('readers', member, 't', Array(partitionCount).fill(0n));
+    await client.commit('readers', member, 't', Array(partitionCount).fill(1n));
     const scrapes = await Promise.all(admins.map((admin) => admin.scrape()));
     const series = scrapes.map((scrape) => scrape.metrics.get('sargasso_consumer_lag_records')?.samples ?? []);
     expect(series.map(({ length }) => length).sort()).to.deep.equal([0, partitionCount]);

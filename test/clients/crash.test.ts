@@ -16,6 +16,7 @@ const runs = process.env.SARGASSO_TEST_TARGET === 'kafka' ? 4 : 50;
 const runsOfOneProducer = 5;
 const runTimeoutMs = 30_000;
 const acksBeforeKillMax = 1_500;
+const commitsBeforeKillMax = 5;
 
 describe('a broker that is killed in the middle of producing', () => {
   const target = useTarget();
@@ -42,9 +43,12 @@ describe('a broker that is killed in the middle of producing', () => {
           producers.push({ name, run: new ClientRun('franz-go', command, ['load', ...at, '--name', name]) });
         }
         const producer = producers.at(-1)!.run;
-        const acksDue = producer.events.length + 1 + Math.floor(random() * acksBeforeKillMax);
-        const acks = () => producer.events.length;
-        await anyEvent([producer, follower], `acks up to ${acksDue}`, () => acks() >= acksDue, acks, runTimeoutMs);
+        const acksDue = producer.count('acked') + 1 + Math.floor(random() * acksBeforeKillMax);
+        // In every other run the follower is in the middle of its commits, otherwise perhaps still joining.
+        const commitsDue = follower.count('committed') + (run % 2) * Math.ceil(random() * commitsBeforeKillMax);
+        const happened = () => [producer.count('acked'), follower.count('committed')] as const;
+        const due = () => happened()[0] >= acksDue && happened()[1] >= commitsDue;
+        await anyEvent([producer, follower], `acks ${acksDue}, commits ${commitsDue}`, due, happened, runTimeoutMs);
         await broker.kill();
         const told = committedByWord(follower);
         // A producer's last run ends with the producer's own death, before or after it hears of the restart.

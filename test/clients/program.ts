@@ -62,6 +62,7 @@ export class ClientRun {
   /** True once this test has ended it. */
   killed = false;
   #pid: number | undefined;
+  readonly #counts = new Map<ClientEvent['event'], number>();
 
   constructor(name: string, command: Command, args: readonly string[]) {
     this.process = new StartedProcess(`${name} ${args[0]}`, command.file, [...command.args, ...args], {
@@ -74,6 +75,11 @@ export class ClientRun {
   /** All events of one kind, in order. */
   all<Kind extends ClientEvent['event']>(kind: Kind): Extract<ClientEvent, { event: Kind }>[] {
     return this.events.filter((event) => event.event === kind) as Extract<ClientEvent, { event: Kind }>[];
+  }
+
+  /** How many events of one kind there are; cheap, unlike `all`. */
+  count(kind: ClientEvent['event']): number {
+    return this.#counts.get(kind) ?? 0;
   }
 
   /** The partitions that a member owns by its own word; empty before it has any. */
@@ -100,6 +106,7 @@ export class ClientRun {
     const event = JSON.parse(line) as ClientEvent;
     if (event.event === 'started') this.#pid = event.pid;
     this.events.push(event);
+    this.#counts.set(event.event, this.count(event.event) + 1);
     this.changed();
   }
 }

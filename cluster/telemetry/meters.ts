@@ -167,7 +167,8 @@ export class Meters implements Events {
 
   #newTopic(topic: string): TopicMeter {
     const ownCount = this.topics.size - (this.topics.has(OTHER_TOPICS) ? 1 : 0);
-    if (ownCount >= this.#topicsMax && topic !== OTHER_TOPICS) return this.topics.get(OTHER_TOPICS) ?? this.#newTopic(OTHER_TOPICS);
+    if (ownCount >= this.#topicsMax && topic !== OTHER_TOPICS)
+      return this.topics.get(OTHER_TOPICS) ?? this.#newTopic(OTHER_TOPICS);
     const meter: TopicMeter = { producedRecords: 0, producedBytes: 0, fetchedRecords: 0, fetchedBytes: 0 };
     this.topics.set(topic, meter);
     return meter;

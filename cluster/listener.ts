@@ -85,9 +85,11 @@ function attach(socket: Socket, listenerName: string, node: Node, counts: Connec
   const responsesMaxBytes = config.connectionResponsesMaxBytes;
   const connection: Connection = node.accept(
     {
-      write(chunks) {
+      write(chunks, sent) {
         socket.cork();
-        for (const chunk of chunks) socket.write(chunk);
+        for (const [index, chunk] of chunks.entries()) {
+          socket.write(chunk, index === chunks.length - 1 ? sent : undefined);
+        }
         socket.uncork();
         return socket.writableLength <= responsesMaxBytes || !socket.writableNeedDrain;
       },

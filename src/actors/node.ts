@@ -235,6 +235,7 @@ export class Node {
       events,
       dispatch: this.#dispatch,
       memory: this.#memory,
+      reclaim: (chunks) => this.#ports.storage.reclaim?.(chunks),
       limits: {
         requestsInFlightMax: config.connectionRequestsInFlightMax,
         idleMs: config.connectionsMaxIdleMs < 0 ? Number.POSITIVE_INFINITY : config.connectionsMaxIdleMs,

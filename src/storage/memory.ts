@@ -5,6 +5,7 @@ import { InvariantBroken } from '../actors/runtime/errors.ts';
 import type { LogEntry, MetadataStore, ShardLog, ShardStorage } from '../actors/shard/ports.ts';
 import { StorageFault } from '../actors/shard/ports.ts';
 import { MemoryDisk, type MemoryDiskOptions } from './memory/disk.ts';
+import { LentBuffers } from './memory/lent-buffers.ts';
 import { MemoryMetadataStore } from './memory/metadata-store.ts';
 import { MemoryShardLog } from './memory/shard-log.ts';
 
@@ -56,6 +57,7 @@ interface Pending {
 export class MemoryStoreContext {
   readonly disk: MemoryDisk;
   readonly faults: MemoryFaults;
+  readonly lent = new LentBuffers();
   private readonly schedule: MemoryScheduler;
   private readonly pending = new Set<Pending>();
   private ended: 'crashed' | 'closed' | undefined;
@@ -165,6 +167,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
       const usableBytes = totalBytes < 0 ? -1 : Math.max(0, totalBytes - disk.usedBytes());
       return Promise.resolve({ path: 'memory', totalBytes, usableBytes });
     },
+    reclaim: (buffers) => context.lent.reclaim(buffers),
     close,
   };
   const metadata = new MemoryMetadataStore(context);

@@ -231,8 +231,9 @@ export class Network {
     );
     let congested = false;
     const port: ConnectionPort = {
-      write(chunks) {
+      write(chunks, sent) {
         responses.send(Buffer.concat(chunks));
+        sent();
         congested ||= responses.unreadBytes > SEND_BUFFER_BYTES;
         return !congested;
       },

@@ -11,8 +11,11 @@ import type { Clock, Logger, TimerHandle } from '../runtime/ports.ts';
 
 /** The socket below a connection, whatever it is. */
 export interface ConnectionPort {
-  /** Hands chunks to the network in order. @returns false when the peer is slow and `drained` will be called. */
-  write(chunks: readonly Uint8Array[]): boolean;
+  /**
+   * Hands chunks to the network in order. @returns false when the peer is slow and `drained` will be called.
+   * @param sent called when the network needs their memory no more; perhaps never
+   */
+  write(chunks: readonly Uint8Array[], sent: () => void): boolean;
   pause(): void;
   resume(): void;
   close(): void;
@@ -92,6 +95,8 @@ export interface ConnectionEnvironment {
   readonly dispatch: Dispatch;
   readonly limits: ConnectionLimits;
   readonly memory: RequestMemory;
+  /** Takes back the memory of the chunks of a response that has been sent. */
+  readonly reclaim: (chunks: readonly Uint8Array[]) => void;
   readonly onClosed: (connection: Connection) => void;
 }
 
@@ -278,7 +283,7 @@ export class Connection {
   }
 
   #write(chunks: readonly Uint8Array[]): void {
-    if (this.#port.write(chunks) || !this.#writable) return;
+    if (this.#port.write(chunks, () => this.#environment.reclaim(chunks)) || !this.#writable) return;
     this.#writable = false;
     this.#slowReader = this.#environment.clock.setTimer(this.#environment.limits.slowReaderMs, () =>
       this.close('client does not read its responses', { unreadForMs: this.#environment.limits.slowReaderMs }),

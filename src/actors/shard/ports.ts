@@ -125,6 +125,11 @@ export interface ShardStorage {
   volume(): Promise<{ readonly path: string; readonly totalBytes: number; readonly usableBytes: number }>;
   /** How it fares, from memory: for /readyz and /metrics. Absent: nothing to tell. */
   status?(): StorageStatus;
+  /**
+   * Takes back the memory of buffers that ShardLog.read gave and that nobody looks at any more, each at most once; others
+   * are passed over. Absent, or not called: the garbage collector does it.
+   */
+  reclaim?(buffers: readonly Uint8Array[]): void;
   close(): Promise<void>;
 }
 

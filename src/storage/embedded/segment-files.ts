@@ -4,6 +4,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { StorageFault } from '../../actors/shard/ports.ts';
+import { SlabPool } from '../slab-pool.ts';
 
 type Done = (error: Error | null) => void;
 
@@ -14,6 +15,9 @@ interface OpenFile {
 
 // POSIX lets a system bound writev at 16 vectors; Linux and macOS take 1024.
 const VECTORS_MAX = 1024;
+/** A read of 1 MiB, or one batch of `max.message.bytes` as it is by default. */
+const SLAB_BYTES = (1 << 20) + (64 << 10);
+const FREE_SLABS_MAX = 16;
 
 export class SegmentFiles {
   private readonly directory: string;
@@ -22,6 +26,7 @@ export class SegmentFiles {
   private readonly open = new Map<number, OpenFile>();
   /** Files whose name in the directory may not be durable yet. */
   private readonly unnamed = new Set<number>();
+  private readonly buffers = new SlabPool(SLAB_BYTES, FREE_SLABS_MAX);
 
   constructor(directory: string, openMax: number) {
     this.directory = directory;
@@ -112,7 +117,7 @@ export class SegmentFiles {
         reject(this.readFault(file, position, error as NodeJS.ErrnoException));
         return;
       }
-      const buffer = Buffer.allocUnsafeSlow(bytes);
+      const buffer = this.buffers.take(bytes);
       let filled = 0;
       const step = (error: NodeJS.ErrnoException | null, count: number): void => {
         filled += count;
@@ -128,6 +133,11 @@ export class SegmentFiles {
       };
       fs.read(opened.fd, buffer, 0, bytes, position, step);
     });
+  }
+
+  /** Takes back the memory of what `read` gave. */
+  reclaim(buffers: readonly Uint8Array[]): void {
+    for (const buffer of buffers) this.buffers.giveBack(buffer);
   }
 
   /** As `read`, at once, for the start; undefined when the bytes are not there. */

@@ -212,6 +212,7 @@ async function open(options: EmbeddedStoreOptions, release: () => Promise<void>)
       const { blocks, bavail, bsize } = await statfs(dataDir);
       return { path: dataDir, totalBytes: blocks * bsize, usableBytes: bavail * bsize };
     },
+    reclaim: (buffers) => files.reclaim(buffers),
     close: closeOnce,
   };
   const metadata = new EmbeddedMetadataStore(index, isOpen);

@@ -54,7 +54,10 @@ export class MemoryShardLog implements ShardLog {
     bytesMax: number,
     atLeastOne: boolean,
   ): Promise<Uint8Array[]> {
-    return this.ask((log) => log.read(fromOffset, endOffset, bytesMax, atLeastOne), partition);
+    return this.ask(
+      (log) => log.read(fromOffset, endOffset, bytesMax, atLeastOne).map((batch) => this.context.lent.lend(batch)),
+      partition,
+    );
   }
 
   async *headers(partition: PartitionKey, fromOffset: bigint): AsyncIterable<Uint8Array> {

@@ -10,16 +10,20 @@
 
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import type { Clock, Logger, TimerHandle } from '../../actors/runtime/ports.ts';
+import { SlabPool } from '../slab-pool.ts';
 import { Brokers } from './brokers.ts';
 import type { ColdShard, ColdStore, ColdStoreStatus } from './cold-store.ts';
 import type { SeaweedContext } from './context.ts';
 import { SeaweedCounters } from './counters.ts';
 import { Filer, type FilerAddress, type FilerEvent } from './filer.ts';
-import { FramePool } from './frame-pool.ts';
 import { SEAWEED_LIMITS, type SeaweedLimits } from './limits.ts';
 import { RunCache } from './run-cache.ts';
 import { SeaweedShard } from './seaweed-shard.ts';
 import { namespaceDirectory, topicOfPartitionDirectory } from './topic-names.ts';
+
+/** What a publish request has around a full run; requests kept to be used again. */
+const FRAME_AROUND_BYTES = 4 << 10;
+const FREE_FRAMES_MAX = 16;
 
 export interface SeaweedStoreOptions {
   /** `host:port` of SeaweedMQ brokers; more are found through them. */
@@ -59,7 +63,7 @@ export class SeaweedStore implements ColdStore {
       clock,
       logger,
       counters: new SeaweedCounters(),
-      frames: new FramePool(limits.runBytesMax),
+      frames: new SlabPool(limits.runBytesMax + FRAME_AROUND_BYTES, FREE_FRAMES_MAX),
       compress: options.compress ?? false,
     };
     this.#cache = new RunCache(this.#context);

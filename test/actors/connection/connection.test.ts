@@ -29,7 +29,8 @@ interface Running {
 
 function story({ inFlightMax = 10, memory = new RequestMemory(1_000) } = {}) {
   const scheduler = new Scheduler(new SeededRandom(1));
-  const socket = { written: [] as number[], paused: false, closed: false, full: false };
+  const reclaimed: number[] = [];
+  const socket = { written: [] as number[], sent: [] as (() => void)[], paused: false, closed: false, full: false };
   const running: Running[] = [];
   const logged: string[] = [];
   let closings = 0;
@@ -38,7 +39,8 @@ function story({ inFlightMax = 10, memory = new RequestMemory(1_000) } = {}) {
     'PLAINTEXT',
     '/client',
     {
-      write: (chunks) => {
+      write: (chunks, sent) => {
+        socket.sent.push(sent);
         socket.written.push(...chunks.map(([number]) => number as number));
         return !socket.full;
       },
@@ -57,6 +59,7 @@ function story({ inFlightMax = 10, memory = new RequestMemory(1_000) } = {}) {
       logger: { log: (_level, _event, fields) => void logged.push(String(fields?.reason)) },
       limits: { requestsInFlightMax: inFlightMax, idleMs: IDLE_MS, slowReaderMs: SLOW_READER_MS },
       memory,
+      reclaim: (chunks) => void reclaimed.push(...chunks.map(([number]) => number as number)),
       onClosed: () => void closings++,
       dispatch: (received) => {
         const [api, number] = received as unknown as [number, number];
@@ -79,7 +82,7 @@ function story({ inFlightMax = 10, memory = new RequestMemory(1_000) } = {}) {
   );
   const numbers = () => running.map(({ number }) => number);
   const run = (number: number) => running.find((request) => request.number === number) as Running;
-  return { connection, scheduler, socket, running, numbers, run, logged, memory, closings: () => closings };
+  return { reclaimed, connection, scheduler, socket, running, numbers, run, logged, memory, closings: () => closings };
 }
 
 describe('a connection', () => {
@@ -207,6 +210,19 @@ describe('a connection', () => {
     expect(socket.paused).to.equal(false);
     await scheduler.advance(SLOW_READER_MS);
     expect(socket.closed).to.equal(false);
+  });
+
+  it('gives the memory of an answer back when the network has it, not before', async () => {
+    const { connection, run, socket, reclaimed } = story();
+    for (const number of [1, 2]) connection.receive(frame(PRODUCE, number));
+    run(1).answer();
+    run(2).answer();
+    await settled();
+    expect(reclaimed).to.deep.equal([]);
+    socket.sent[0]!();
+    expect(reclaimed).to.deep.equal([1]);
+    socket.sent[1]!();
+    expect(reclaimed).to.deep.equal([1, 2]);
   });
 
   it('gives up a client that leaves its answers unread', async () => {

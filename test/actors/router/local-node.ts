@@ -67,10 +67,11 @@ function connect(node: Node, reasons: ReadonlyMap<number, string>): LocalClient 
   let correlationId = 0;
   const connection = node.accept(
     {
-      write(chunks) {
+      write(chunks, sent) {
         for (const chunk of chunks) {
           for (const frame of responses.push(Buffer.from(chunk))) waiting.get(frame.readInt32BE(0))?.resolve(frame);
         }
+        sent();
         return true;
       },
       pause: () => {},

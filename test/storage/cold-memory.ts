@@ -31,6 +31,17 @@ export class ColdDisk {
   /** Time from a move to its proof, ms. */
   proofDelayMs = 0;
   moves = 0;
+  /** Settles when answers may be given. */
+  held: Promise<void> = Promise.resolve();
+
+  /** Keeps answers to readers back, which are made up when they are asked, until they are released. */
+  hold(): { release(): void } {
+    let release = () => {};
+    this.held = new Promise((resolve) => {
+      release = resolve;
+    });
+    return { release };
+  }
 
   log(shard: number, partition: PartitionKey): ColdLog {
     const logs = this.shards.get(shard) ?? new Map<PartitionKey, ColdLog>();
@@ -163,6 +174,7 @@ class ColdMemoryShard implements ColdShard {
       if (bytes > bytesMax && !(atLeastOne && found.length === 0)) break;
       found.push(one);
     }
+    await this.#disk.held;
     return found;
   }
 
@@ -174,6 +186,7 @@ class ColdMemoryShard implements ColdShard {
   async firstBatchAtOrAfter(partition: PartitionKey, timestampMs: bigint): Promise<ColdBatch | undefined> {
     this.#disk.requireThere();
     const found = this.#from(partition, 0n).find((one) => time(one) >= timestampMs);
+    await this.#disk.held;
     return found && { baseOffset: base(found), maxTimestampMs: time(found) };
   }
 
@@ -183,6 +196,7 @@ class ColdMemoryShard implements ColdShard {
     for (const one of this.#from(partition, 0n)) {
       if (time(one) > (best?.maxTimestampMs ?? -1n)) best = { baseOffset: base(one), maxTimestampMs: time(one) };
     }
+    await this.#disk.held;
     return best;
   }
 

@@ -201,6 +201,56 @@ describe('journal: before a cold store', function () {
     expect(disk.bytes).equal(5 * 5_000);
   });
 
+  it('leaves no gap where a batch in the cold store is larger than a read that need not bring one', async () => {
+    store = await open();
+    const log = await store.shards.openShard(0, 1);
+    await write(log, A, 0n, 4);
+    await eventually('all is moved', () => disk.bytes === 4 * 5_000);
+    await eventually('the journal is trimmed', async () => (await logBytes()) < 5_000);
+    disk.proofDelayMs = 60_000;
+    await log.append([batch(A, 4n, { bytes: 200, seed: 4 })]);
+    expect(await log.read(A, 3n, END, 1_000, false)).deep.equal([]);
+    expect(baseOffsets(await log.read(A, 3n, END, 5_100, false))).deep.equal([3n]);
+    expect(baseOffsets(await log.read(A, 3n, END, 5_200, false))).deep.equal([3n, 4n]);
+  });
+
+  it('leaves no gap between the cold store and a journal that is moved from while the cold store is read', async () => {
+    store = await open();
+    const log = await store.shards.openShard(0, 1);
+    await write(log, A, 0n, 10);
+    await eventually('the first are moved', () => disk.bytes === 10 * 5_000);
+    await eventually('the journal is trimmed', async () => (await logBytes()) < 20_000);
+    disk.proofDelayMs = 200;
+    await write(log, A, 10n, 10);
+    const reads = disk.hold();
+    const all = log.read(A, 8n, END, 1 << 30, true);
+    const late = log.firstBatchAtOrAfter(A, 1_012n);
+    await eventually('the rest is moved', () => disk.bytes === 20 * 5_000);
+    await eventually('the journal is trimmed', async () => (await logBytes()) < 20_000);
+    await write(log, A, 20n, 1);
+    reads.release();
+    const offsets = baseOffsets(await all);
+    expect(offsets).deep.equal(offsets.map((_, index) => BigInt(8 + index)));
+    expect(offsets.length).above(1);
+    expect(await late).equal(12n);
+  });
+
+  it('tells a reader that something is missing in the cold store, instead of going on behind it', async () => {
+    store = await open();
+    const log = await store.shards.openShard(0, 1);
+    await write(log, A, 0n, 10);
+    await eventually('all is moved', () => disk.bytes === 10 * 5_000);
+    await eventually('the journal is trimmed', async () => (await logBytes()) < 5_000);
+    const stored = disk.log(0, A).batches;
+    const [lost] = stored.splice(4, 1);
+    expect(await faultOf(log.read(A, 4n, END, 1 << 30, true))).equal('corrupt');
+    expect(baseOffsets(await log.read(A, 5n, END, 1 << 30, true)).length).equal(5);
+    // A log start in a batch, or behind what is missing, is none of that.
+    stored.splice(4, 0, lost!);
+    await log.append([{ kind: 'logStart', partition: A, offset: 5n }]);
+    expect(baseOffsets(await log.read(A, 0n, END, 1 << 30, true)).length).equal(5);
+  });
+
   it('keeps in the journal what is to stay there', async () => {
     store = await open({ staysInJournal: (partition) => partition === B });
     const log = await store.shards.openShard(0, 1);

@@ -19,6 +19,16 @@ interface Piece {
   length: number;
 }
 
+/** The part of a read that lies in the cold store only. */
+interface ColdRead {
+  readonly found: Uint8Array[];
+  readonly bytes: number;
+  /** It goes up to where the journal begins. */
+  readonly complete: boolean;
+  /** Where that was. */
+  readonly movedOffset: bigint;
+}
+
 /** The shard in the cold store. */
 export interface ColdPart {
   /** Undefined while it is not open. */
@@ -79,6 +89,11 @@ export class LogReader {
       if (state === undefined) return [];
       const cold = await this.#readCold(state, fromOffset, endOffset, bytesMax, atLeastOne);
       if (cold !== undefined && !cold.complete) return cold.found;
+      // The journal's part begins where the cold part ended only if nothing was moved meanwhile.
+      if (cold !== undefined && this.#hasChanged(state, cold.movedOffset)) {
+        if (cold.found.length > 0) return cold.found;
+        continue;
+      }
       const room = bytesMax - (cold?.bytes ?? 0);
       const owesOne = atLeastOne && (cold === undefined || cold.found.length === 0);
       const { pieces, end } = selectPieces(state, fromOffset, endOffset, room, owesOne);
@@ -91,8 +106,7 @@ export class LogReader {
         return cold === undefined ? found.flat() : [...cold.found, ...found.flat()];
       } catch (error) {
         // The log start or what is in the cold store has moved meanwhile, and what lay below was trimmed: once more.
-        const now = this.#partition(partition);
-        const moved = now !== state || now.logStartOffset !== logStart || now.movedOffset !== movedOffset;
+        const moved = this.#hasChanged(state, movedOffset) || state.logStartOffset !== logStart;
         if (!(error instanceof StorageFault && error.code === 'corrupt' && moved)) throw error;
       }
     }
@@ -140,8 +154,10 @@ export class LogReader {
     const state = this.#partition(partition);
     if (state === undefined) return undefined;
     if (state.hasCold) {
+      const { movedOffset } = state;
       const found = await this.#cold!.require().firstBatchAtOrAfter(partition, timestampMs);
       if (found !== undefined && found.baseOffset < state.movedOffset) return found.baseOffset;
+      if (this.#hasChanged(state, movedOffset)) return this.firstBatchAtOrAfter(partition, timestampMs);
     }
     return state.rows.firstAtOrAfter(timestampMs);
   }
@@ -149,7 +165,9 @@ export class LogReader {
   async batchOfMaxTimestamp(partition: PartitionKey): Promise<bigint | undefined> {
     const state = this.#partition(partition);
     if (state === undefined) return undefined;
+    const { movedOffset } = state;
     const cold = state.hasCold ? await this.#cold!.require().batchOfMaxTimestamp(partition) : undefined;
+    if (this.#hasChanged(state, movedOffset)) return this.batchOfMaxTimestamp(partition);
     const own = state.rows.ofMaxTimestamp();
     if (cold === undefined || cold.maxTimestampMs < 0n) return own?.baseOffset;
     if (own === undefined || own.timestampMs <= cold.maxTimestampMs) return cold.baseOffset;
@@ -187,21 +205,41 @@ export class LogReader {
     }
   }
 
-  /** The part of a read that lies in the cold store only. `complete`: it goes up to where the journal begins. */
+  /** Undefined: the journal has all of what is read. */
   async #readCold(
     state: PartitionState,
     fromOffset: bigint,
     endOffset: bigint,
     bytesMax: number,
     atLeastOne: boolean,
-  ): Promise<{ readonly found: Uint8Array[]; readonly bytes: number; readonly complete: boolean } | undefined> {
+  ): Promise<ColdRead | undefined> {
     const { key, movedOffset, logStartOffset } = state;
     if (!state.hasCold || fromOffset >= movedOffset || fromOffset >= endOffset) return undefined;
     const from = max(fromOffset, logStartOffset);
-    const found = await this.#cold!.require().read(key, from, min(endOffset, movedOffset), bytesMax, atLeastOne);
+    const cold = this.#cold!.require();
+    const read = () => cold.read(key, from, min(endOffset, movedOffset), bytesMax, atLeastOne);
+    const isMissing = ([first]: readonly Uint8Array[]): boolean =>
+      (first === undefined ? atLeastOne : baseOffsetAt(first) > from) &&
+      !this.#hasChanged(state, movedOffset) &&
+      state.logStartOffset === logStartOffset;
+    let found = await read();
+    if (isMissing(found)) {
+      // It was proven to be there: the index may have missed what the filer holds.
+      await cold.refresh();
+      found = await read();
+      if (isMissing(found))
+        throw new StorageFault('corrupt', `${key}: offset ${from} was moved to the cold store, which does not have it`);
+    }
     const bytes = found.reduce((sum, { length }) => sum + length, 0);
     const last = found.at(-1);
-    return { found, bytes, complete: last === undefined || lastOffsetIn(last) + 1n >= movedOffset };
+    // Nothing may also be a batch that is too large for the read.
+    const complete = last === undefined ? atLeastOne : lastOffsetIn(last) + 1n >= movedOffset;
+    return { found, bytes, complete, movedOffset };
+  }
+
+  /** Whether the log is another one now, or more of it was moved to the cold store than up to `movedOffset`. */
+  #hasChanged(state: PartitionState, movedOffset: bigint): boolean {
+    return this.#partition(state.key) !== state || state.movedOffset !== movedOffset;
   }
 
   /** The largest batch boundary such that at least `bytes` lie between it and the journal's own batches. */

@@ -160,6 +160,8 @@ export class ColdReader {
     let end = first;
     while (end < runs.count && runs.baseOffset(end) < endOffset) {
       if (planned >= bytesMax && !(atLeastOne && end === first)) break;
+      // Behind a gap begins another read, so that whoever misses something there can tell.
+      if (end > first && runs.baseOffset(end) > runs.lastOffset(end - 1) + 1n) break;
       // Of the first run a part may be skipped, so that its bytes do not count.
       if (end > first) planned += runs.run(end).rawBytes;
       end++;

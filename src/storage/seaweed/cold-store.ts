@@ -52,7 +52,10 @@ export interface ColdShard {
   /** Looks through the log files again: what an earlier owner has written late is found then. */
   refresh(): Promise<void>;
 
-  /** As ShardLog.read, of what lies here: whole batches in offset order without duplicates, whoever wrote them how often. */
+  /**
+   * As ShardLog.read, of what lies here: whole batches in offset order without duplicates, whoever wrote them how often. A
+   * gap between two runs ends it; who begins in a gap gets what lies behind it.
+   */
   read(
     partition: PartitionKey,
     fromOffset: bigint,

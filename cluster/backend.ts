@@ -1,6 +1,7 @@
 // What a node stands on, by `storage`: its store, and in a cluster the mailbox to the other nodes. Each kind is loaded only
 // when it is asked for, so that one node alone starts without the libraries of a cluster.
 
+import { CoordinatorTopics } from '../src/actors/admin/coordinator-topics.ts';
 import type { NodePorts } from '../src/actors/node.ts';
 import type { Clock, Logger, Random } from '../src/actors/runtime/ports.ts';
 import type { BrokerConfig } from '../src/config.ts';
@@ -65,6 +66,8 @@ async function openJournal(config: BrokerConfig, ports: BackendPorts): Promise<B
     onSuperseded,
   });
   const cold = config.storage === 'seaweed' ? await openSeaweed(config, ports) : undefined;
+  // Known before the first shard is opened.
+  let coordinatorTopics: CoordinatorTopics | undefined;
   try {
     const journal = await openJournalStore({
       servers: access.servers,
@@ -76,8 +79,13 @@ async function openJournal(config: BrokerConfig, ports: BackendPorts): Promise<B
       streamCount: config.journalStreams,
       clientName: `sargasso-${config.nodeId}`,
       cold,
+      // A coordinator reads its partitions in full before it serves: with SeaweedMQ away, too.
+      staysInJournal: (partition) => coordinatorTopics?.has(partition) ?? false,
+      limits: { moveDelayMs: config.seaweedMoveDelayMs },
       logger,
     });
+    coordinatorTopics = new CoordinatorTopics(journal.metadata, logger);
+    await coordinatorTopics.start();
     return {
       ports: {
         storage: journal.shards,
@@ -93,6 +101,7 @@ async function openJournal(config: BrokerConfig, ports: BackendPorts): Promise<B
           }),
       },
       async close() {
+        coordinatorTopics?.stop();
         await journal.close();
         await cold?.close();
         await mailbox.close();

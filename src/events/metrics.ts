@@ -94,7 +94,13 @@ const storageMetrics = {
   sargasso_storage_usable_bytes: gauge('Bytes of it that are free; absent where the store cannot know.'),
   sargasso_journal_stored_bytes: gauge('Bytes that the journal holds for the shards of this node.'),
   sargasso_journal_limit_bytes: gauge('Bytes that it may hold; producers are held back at this limit.'),
-  sargasso_seaweedmq_backlog_runs: gauge('Runs of batches that are not proven to lie in SeaweedMQ.'),
+  sargasso_seaweedmq_shards_not_open: gauge(
+    'Open shards of this node that cannot be read from SeaweedMQ yet, nor moved there.',
+  ),
+  sargasso_seaweedmq_unmoved_bytes: gauge(
+    'Bytes of record batches in the journal that are to be moved to SeaweedMQ, or whose move is not noted yet.',
+  ),
+  sargasso_seaweedmq_backlog_runs: gauge('Runs of batches that were sent and are not proven to lie in SeaweedMQ.'),
   sargasso_seaweedmq_backlog_bytes: gauge('Bytes of these runs.'),
   sargasso_seaweedmq_backlog_seconds: gauge('Age of the oldest of these runs.'),
   sargasso_seaweedmq_moved_runs_total: counter('Runs proven to lie in SeaweedMQ.'),

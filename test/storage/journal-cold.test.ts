@@ -251,6 +251,23 @@ describe('journal: before a cold store', function () {
     expect(baseOffsets(await log.read(A, 0n, END, 1 << 30, true)).length).equal(5);
   });
 
+  it('waits for what fills a run, unless the journal is half full', async () => {
+    store = await open({
+      bytesMax: 600_000,
+      staysInJournal: (partition) => partition === B,
+      limits: { moveDelayMs: 60_000, moveDelayPressedMs: 20 },
+    });
+    const log = await store.shards.openShard(0, 1);
+    await write(log, A, 0n, 6);
+    await eventually('a full run is moved', () => disk.bytes === 4 * 5_000);
+    const unmoved = () => store.shards.status!().figures.sargasso_seaweedmq_unmoved_bytes;
+    await eventually('the rest is told of', () => unmoved() === 2 * 5_000);
+    await delay(100);
+    expect(disk.bytes).equal(4 * 5_000);
+    await write(log, B, 0n, 70);
+    await eventually('the rest is moved', () => disk.bytes === 6 * 5_000 && unmoved() === 0);
+  });
+
   it('keeps in the journal what is to stay there', async () => {
     store = await open({ staysInJournal: (partition) => partition === B });
     const log = await store.shards.openShard(0, 1);

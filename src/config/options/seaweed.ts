@@ -1,6 +1,6 @@
 // Options of SeaweedMQ and SeaweedFS behind the journal. They take effect with storage=seaweed.
 
-import { boolean, define, string } from '../definition.ts';
+import { boolean, define, long, string } from '../definition.ts';
 import { splitList } from '../value-types.ts';
 
 /** A filer: `host:port` of its HTTP and of its gRPC. */
@@ -40,6 +40,14 @@ export const seaweedOptions = {
     check: (value) => (/^[A-Za-z0-9_-]{1,64}$/.test(value) ? undefined : 'not a namespace'),
     meaning:
       'The namespace of SeaweedMQ that holds this cluster. Clusters that share a SeaweedFS have different ones; every node of a cluster has the same.',
+  }),
+  'seaweed.move.delay.ms': long({
+    own: true,
+    default: 60_000,
+    min: 0,
+    unit: 'ms',
+    meaning:
+      'How long batches wait in the journal for others of their partition, to fill a run of 2 MiB that is moved at once. Every run takes 48 bytes of memory until retention ends it. A journal that is more than half full does not wait.',
   }),
   'seaweed.compress': boolean({
     own: true,

@@ -18,6 +18,8 @@ export interface ColdMoverOptions {
   readonly logger: Logger;
   /** Partitions whose batches stay in the journal. */
   readonly stays: (partition: PartitionKey) => boolean;
+  /** Whether the journal has little room, so that runs do not wait to be filled. */
+  readonly isPressed: () => boolean;
   readonly read: (rows: readonly Row[]) => Promise<Uint8Array[]>;
   /** Appends entries that are made when their turn comes; none: nothing is appended. @throws StorageFault */
   readonly append: (entries: () => readonly JournalEntry[]) => Promise<void>;
@@ -85,7 +87,7 @@ export class ColdMover {
   async #moveDue(): Promise<void> {
     const nowMs = performance.now();
     for (const key of [...this.#due]) {
-      const moving = this.#movingOf(key, nowMs);
+      const moving = this.#options.stays(key) ? undefined : this.#movingOf(key, nowMs);
       if (moving === undefined) {
         this.#due.delete(key);
         continue;
@@ -112,7 +114,7 @@ export class ColdMover {
 
   /** The next batches that make a run, or are old enough to go as they are. */
   #nextRun(moving: Moving, nowMs: number): Row[] | undefined {
-    const { runBytesMax, moveDelayMs } = this.#options.limits;
+    const { runBytesMax } = this.#options.limits;
     const { partition } = moving;
     const rows: Row[] = [];
     let bytes = 0;
@@ -131,8 +133,13 @@ export class ColdMover {
       return undefined;
     }
     if (moving.sinceMs === 0) moving.sinceMs = nowMs;
-    if (!filled && bytes < runBytesMax && nowMs - moving.sinceMs < moveDelayMs) return undefined;
+    if (!filled && bytes < runBytesMax && nowMs - moving.sinceMs < this.#delayMs()) return undefined;
     return rows;
+  }
+
+  #delayMs(): number {
+    const { moveDelayMs, moveDelayPressedMs } = this.#options.limits;
+    return this.#options.isPressed() ? Math.min(moveDelayMs, moveDelayPressedMs) : moveDelayMs;
   }
 
   async #give(moving: Moving, rows: readonly Row[]): Promise<void> {

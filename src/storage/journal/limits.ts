@@ -44,8 +44,9 @@ export interface JournalLimits {
   readonly usageIntervalMs: number;
   /** Bytes of batches that are moved to the cold store as one run; a larger batch goes alone. */
   readonly runBytesMax: number;
-  /** Batches that do not fill a run are moved after this time. */
+  /** Batches that do not fill a run are moved after this time, and after the other one when the journal is half full. */
   readonly moveDelayMs: number;
+  readonly moveDelayPressedMs: number;
   /** How often it is looked what is to be moved. */
   readonly moveIntervalMs: number;
   /** What was proven to be stored is noted in the log at most so often. */
@@ -82,7 +83,8 @@ export const JOURNAL_LIMITS: JournalLimits = {
   metadataPollIntervalMs: 5_000,
   usageIntervalMs: 1_000,
   runBytesMax: 2 * MIB - 4 * KIB,
-  moveDelayMs: 1_000,
+  moveDelayMs: 60_000,
+  moveDelayPressedMs: 1_000,
   moveIntervalMs: 50,
   movedIntervalMs: 500,
   coldRetryMs: 1_000,

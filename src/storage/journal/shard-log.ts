@@ -127,6 +127,14 @@ export class JournalShardLog implements ShardLog {
     return this.#cold === undefined ? undefined : this.#cold.current !== undefined;
   }
 
+  /** Bytes of batches that are to be moved to the cold store and are not noted as moved; 0 without one. */
+  get unmovedBytes(): number {
+    if (this.#cold === undefined) return 0;
+    let bytes = 0;
+    for (const { key, rows } of this.state.partitions.values()) if (!this.#context.stays(key)) bytes += rows.bytes;
+    return bytes;
+  }
+
   get lastSequence(): number {
     return this.#chain.lastSequence;
   }
@@ -289,13 +297,14 @@ export class JournalShardLog implements ShardLog {
   }
 
   #startMoving(cold: ColdShard): void {
-    const { limits, logger, stays } = this.#context;
+    const { limits, logger, stays, usage } = this.#context;
     this.#mover = new ColdMover(cold, {
       shard: this.shard,
       state: this.state,
       limits,
       logger,
       stays,
+      isPressed: () => usage.pressed,
       read: (rows) => this.#reader.readRows(rows),
       append: async (entries) => {
         this.#requireUsable();

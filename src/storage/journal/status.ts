@@ -18,6 +18,8 @@ export interface JournalShardStatus {
   readonly bytesBehindIndex: number;
   /** Whether the cold store serves the shard; undefined: there is none. */
   readonly coldOpen: boolean | undefined;
+  /** Bytes of batches that are still to be moved to the cold store. */
+  readonly unmovedBytes: number;
 }
 
 export interface JournalStatus {
@@ -84,6 +86,7 @@ export function statusOf(
       messagesBehindIndex: log.index.behind.messages,
       bytesBehindIndex: log.index.behind.bytes,
       coldOpen: log.coldOpen,
+      unmovedBytes: log.unmovedBytes,
     })),
   };
 }
@@ -100,6 +103,8 @@ export function portStatus(status: JournalStatus): StorageStatus {
     parts: { journal: journalHealth(status), seaweedmq: coldHealth(cold, shards) },
     figures: {
       ...figures,
+      sargasso_seaweedmq_shards_not_open: shardsNotOpen(shards),
+      sargasso_seaweedmq_unmoved_bytes: unmovedBytes(shards),
       sargasso_seaweedmq_backlog_runs: cold.backlogRuns,
       sargasso_seaweedmq_backlog_bytes: cold.backlogBytes,
       sargasso_seaweedmq_backlog_seconds: cold.backlogAgeMs / 1_000,
@@ -131,7 +136,7 @@ function journalHealth(status: JournalStatus): Health {
 }
 
 function coldHealth(cold: ColdStoreStatus, shards: readonly JournalShardStatus[]): Health {
-  const away = shards.filter(({ coldOpen }) => coldOpen === false).length;
+  const away = shardsNotOpen(shards);
   const { lastFault, backlogRuns, backlogBytes, backlogAgeMs, lastProofMs } = cold;
   const reason =
     away > 0
@@ -139,7 +144,24 @@ function coldHealth(cold: ColdStoreStatus, shards: readonly JournalShardStatus[]
       : lastFault !== undefined
         ? `since its last proof: ${lastFault.message}`
         : 'open';
-  const details = { shardsNotOpen: away, backlogRuns, backlogBytes, backlogAgeMs, lastProofMs, lastFault };
+  const details = {
+    shardsNotOpen: away,
+    unmovedBytes: unmovedBytes(shards),
+    backlogRuns,
+    backlogBytes,
+    backlogAgeMs,
+    lastProofMs,
+    lastFault,
+  };
   // Away, it is missed by readers of old records alone; the node serves everything else from the journal.
   return { ready: true, reason, details };
+}
+
+/** Shards that the cold store does not serve yet. */
+function shardsNotOpen(shards: readonly JournalShardStatus[]): number {
+  return shards.filter(({ coldOpen }) => coldOpen === false).length;
+}
+
+function unmovedBytes(shards: readonly JournalShardStatus[]): number {
+  return shards.reduce((sum, shard) => sum + shard.unmovedBytes, 0);
 }

@@ -56,6 +56,13 @@ export class Usage {
     return [...this.#streams.values()].some((stream) => this.#room(stream) < Math.max(1, stream.refused));
   }
 
+  /** Whether a stream is more than half full. */
+  get pressed(): boolean {
+    return [...this.#streams.values()].some(
+      ({ bytes, appended, bytesMax }) => bytesMax >= 0 && (bytes + appended) * 2 > bytesMax,
+    );
+  }
+
   /** Looks all streams up. @throws RequestLost, JetStreamError */
   async refresh(): Promise<void> {
     for (const stream of this.#names.logStreams) {

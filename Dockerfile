@@ -3,10 +3,8 @@
 FROM node:22-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Not `npm ci`: it refuses a lock file without the packages of other platforms, and npm leaves those out that the registry
-# at hand does not carry. `npm install` keeps to the versions locked. No dependency needs an install script: all bring
-# compiled binaries.
-RUN npm install --ignore-scripts --no-audit --no-fund
+# No dependency needs an install script: all bring compiled binaries.
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts scripts
 COPY src src

@@ -2,8 +2,10 @@
 // by run, so that a machine whose speed drifts treats both alike. Prints minimum, median and maximum of each figure and
 // the ratio of the medians. Never a test: nothing here passes or fails.
 //
-//   npm run bench -- --peerbench DIR [--runs N] [--cases NAME,NAME] [--durability os,fsync]
+//   npm run bench -- --peerbench DIR [--runs N] [--cases NAME,NAME] [--setups os,fsync,journal]
 //
+// Setups: `os` and `fsync` are one node with its embedded store of that durability, the latter beside a Kafka that syncs;
+// `journal` is one node whose journal is one nats-server, whose memory and CPU count with the node's.
 // DIR holds the source of the measuring program (Go); it is built into .cache/.
 
 import { execFile } from 'node:child_process';
@@ -11,16 +13,23 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { type BrokerProcess, startBroker } from '../support/broker-process.ts';
+import { startBroker } from '../support/broker-process.ts';
+import { startCluster } from '../support/cluster-process.ts';
 import { startKafka } from '../support/kafka-process.ts';
-import { type BenchCase, benchCases } from './cases.ts';
+import { allSetups, type BenchCase, benchCases, type Setup } from './cases.ts';
 
 const execute = promisify(execFile);
 /** What one run of one case may take, ms. */
 const RUN_TIMEOUT_MS = 180_000;
 
 type Figures = Readonly<Record<string, unknown>>;
-type Durability = 'os' | 'fsync';
+
+/** One side of the comparison. */
+interface Measured {
+  readonly bootstrap: string;
+  readonly pids: readonly number[];
+  remove(): Promise<void>;
+}
 
 /** What both sides are told; the rebalance delay would only add a constant to both. */
 const common = { 'group.initial.rebalance.delay.ms': '0' };
@@ -30,7 +39,7 @@ const { values: options } = parseArgs({
     peerbench: { type: 'string' },
     runs: { type: 'string', default: '3' },
     cases: { type: 'string' },
-    durability: { type: 'string', default: 'os,fsync' },
+    setups: { type: 'string', default: 'os,fsync,journal' },
   },
 });
 
@@ -41,18 +50,22 @@ if (options.peerbench === undefined || !existsSync(join(options.peerbench, 'go.m
 const runs = Number(options.runs);
 const wanted = options.cases?.split(',');
 const unknown = wanted?.filter((name) => !benchCases.some((one) => one.name === name)) ?? [];
-if (!Number.isInteger(runs) || runs < 1 || unknown.length > 0) {
+const setups = options.setups.split(',');
+const unknownSetups = setups.filter((name) => !(allSetups as readonly string[]).includes(name));
+if (!Number.isInteger(runs) || runs < 1 || unknown.length > 0 || unknownSetups.length > 0) {
   const names = benchCases.map(({ name }) => name).join(', ');
-  process.stderr.write(`bench: --runs is a whole number from 1; --cases are among ${names}\n`);
+  process.stderr.write(
+    `bench: --runs is a whole number from 1; --cases are among ${names}; --setups among ${allSetups.join(', ')}\n`,
+  );
   process.exit(2);
 }
 
 const program = await build(resolve(options.peerbench));
-for (const durability of options.durability.split(',') as Durability[]) {
+for (const setup of setups as Setup[]) {
   const cases = benchCases.filter(
-    ({ name, synced }) => (wanted === undefined || wanted.includes(name)) && (durability === 'os' || synced === true),
+    ({ name, goals }) => (wanted === undefined || wanted.includes(name)) && goals[setup] !== undefined,
   );
-  if (cases.length > 0) await compare(durability, cases);
+  if (cases.length > 0) await compare(setup, cases);
 }
 
 async function build(source: string): Promise<string> {
@@ -63,16 +76,23 @@ async function build(source: string): Promise<string> {
   return binary;
 }
 
-async function compare(durability: Durability, cases: readonly BenchCase[]): Promise<void> {
-  const kafka = await startKafka({
-    config: { ...common, ...(durability === 'fsync' ? { 'log.flush.interval.messages': '1' } : {}) },
-  });
-  const startMs = Date.now();
-  const ours = await startBroker({ config: { ...common, durability }, compiled: true });
-  print(
-    `\n# durability=${durability} beside Kafka${durability === 'fsync' ? ' with log.flush.interval.messages=1' : ''}`,
-  );
-  print(`start: ${Date.now() - startMs} ms until it listens`);
+async function start(setup: Setup): Promise<Measured> {
+  if (setup !== 'journal') {
+    const startMs = Date.now();
+    const broker = await startBroker({ config: { ...common, durability: setup }, compiled: true });
+    print(`start: ${Date.now() - startMs} ms until it listens`);
+    return { bootstrap: broker.bootstrap, pids: [broker.pid], remove: () => broker.remove() };
+  }
+  const { nats, nodes, bootstrap, close } = await startCluster({ nodes: 1, config: common, compiled: true });
+  return { bootstrap, pids: [...nodes, ...nats.servers].map(({ pid }) => pid), remove: close };
+}
+
+async function compare(setup: Setup, cases: readonly BenchCase[]): Promise<void> {
+  const sync = setup === 'fsync' ? { 'log.flush.interval.messages': '1' } : undefined;
+  print(`\n# ${setup} beside Kafka${sync === undefined ? '' : ` with ${JSON.stringify(sync)}`}`);
+  const peer = await startKafka({ config: { ...common, ...sync } });
+  const kafka: Measured = { bootstrap: peer.bootstrap, pids: [peer.pid], remove: () => peer.remove() };
+  const ours = await start(setup);
   try {
     // A JVM is itself only when warm.
     await measure(kafka, ['consume', '-records', '500000', '-partitions', '6']);
@@ -83,7 +103,7 @@ async function compare(durability: Durability, cases: readonly BenchCase[]): Pro
         figures.kafka.push(await measure(kafka, one.args));
         figures.ours.push(await measure(ours, one.args));
       }
-      report(one, figures.ours, figures.kafka);
+      report(one, one.goals[setup], figures.ours, figures.kafka);
     }
   } finally {
     await ours.remove();
@@ -91,21 +111,21 @@ async function compare(durability: Durability, cases: readonly BenchCase[]): Pro
   }
 }
 
-async function measure(broker: BrokerProcess, args: readonly string[]): Promise<Figures> {
-  const words = [...args, '-brokers', broker.bootstrap, '-pid', String(broker.pid)];
+async function measure(broker: Measured, args: readonly string[]): Promise<Figures> {
+  const words = [...args, '-brokers', broker.bootstrap, '-pid', broker.pids.join(',')];
   const { stdout } = await execute(program, words, { timeout: RUN_TIMEOUT_MS });
   return JSON.parse(stdout.trim().split('\n').at(-1) as string) as Figures;
 }
 
-function report(one: BenchCase, ours: readonly Figures[], kafka: readonly Figures[]): void {
+function report(one: BenchCase, goal: number | undefined, ours: readonly Figures[], kafka: readonly Figures[]): void {
   print(`\n${one.name}: ${one.args.join(' ')}`);
   one.figures.forEach(({ name, better }, index) => {
     const mine = spread(ours.map((figures) => Number(figures[name])));
     const theirs = spread(kafka.map((figures) => Number(figures[name])));
     const ratio = mine.median / theirs.median;
-    const goal = index === 0 ? `   goal ${better === 'more' ? '>=' : '<='} ${one.goal}` : '';
+    const aim = index === 0 && goal !== undefined ? `   goal ${better === 'more' ? '>=' : '<='} ${goal}` : '';
     print(
-      `  ${name.padEnd(20)} ours ${show(mine)}   kafka ${show(theirs)}   ratio ${ratio.toFixed(2)} (${better} is better)${goal}`,
+      `  ${name.padEnd(20)} ours ${show(mine)}   kafka ${show(theirs)}   ratio ${ratio.toFixed(2)} (${better} is better)${aim}`,
     );
   });
 }

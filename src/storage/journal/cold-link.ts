@@ -27,6 +27,8 @@ export class ColdLink {
   #closing: Promise<void> | undefined;
   /** Why it is not open. */
   #reason = 'it is being opened';
+  /** The present absence has been told. */
+  #toldAway = false;
 
   constructor(options: ColdLinkOptions) {
     this.#options = options;
@@ -85,7 +87,8 @@ export class ColdLink {
       onOpen(opened);
     } catch (error) {
       this.#reason = error instanceof Error ? error.message : String(error);
-      logger.log('warn', 'journal.cold-store-away', { shard, reason: this.#reason });
+      logger.log(this.#toldAway ? 'debug' : 'warn', 'journal.cold-store-away', { shard, reason: this.#reason });
+      this.#toldAway = true;
       if (this.#closed) return;
       this.#retry = setTimeout(() => this.open(), retryMs);
     }

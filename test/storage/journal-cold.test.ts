@@ -268,6 +268,15 @@ describe('journal: before a cold store', function () {
     await eventually('the rest is moved', () => disk.bytes === 6 * 5_000 && unmoved() === 0);
   });
 
+  it('gives back in time what is too little to be worth it at once', async () => {
+    store = await open({ limits: { trimBytesMin: 8 << 20, digestMessagesMax: 512 } });
+    const log = await store.shards.openShard(0, 1);
+    await write(log, A, 0n, 40);
+    await eventually('all is moved', () => disk.bytes === 40 * 5_000);
+    await eventually('the journal is trimmed', async () => (await logBytes()) < 20_000);
+    await expectWritten(log, A, 0n, 40n);
+  });
+
   it('keeps in the journal what is to stay there', async () => {
     store = await open({ staysInJournal: (partition) => partition === B });
     const log = await store.shards.openShard(0, 1);

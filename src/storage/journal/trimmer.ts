@@ -24,6 +24,8 @@ export interface TrimmerOptions {
 export class Trimmer {
   readonly #options: TrimmerOptions;
   #rounds = 0;
+  /** A thorough round has covered what the next one is to trim. */
+  #covered = false;
   #trimmedBytes = 0;
 
   constructor(options: TrimmerOptions) {
@@ -43,7 +45,9 @@ export class Trimmer {
   async trim(urgent: boolean): Promise<void> {
     const { state, limits } = this.#options;
     const { ledger } = state;
-    const thorough = urgent || ++this.#rounds % THOROUGH_EVERY === 0;
+    const followsCover = this.#covered;
+    this.#covered = false;
+    const thorough = urgent || followsCover || ++this.#rounds % THOROUGH_EVERY === 0;
     const worth = thorough ? 1 : limits.trimBytesMin;
     if (ledger.deadBytes < worth) return;
     const upTo = this.#coveredBelowLast();
@@ -56,7 +60,10 @@ export class Trimmer {
     }
     // Worth it, but not covered yet: the index is brought up to date for the next round.
     const uncovered = ledger.deadBytesBelow(this.#options.lastSequence());
-    if (uncovered >= (urgent ? MESSAGE_BYTES_WORTH : limits.trimBytesMin)) await this.#options.coverAll();
+    const covers = urgent || (thorough && !followsCover) ? MESSAGE_BYTES_WORTH : limits.trimBytesMin;
+    if (uncovered < covers) return;
+    await this.#options.coverAll();
+    this.#covered = thorough;
   }
 
   #coveredBelowLast(): number {

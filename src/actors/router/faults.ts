@@ -5,28 +5,46 @@ import { CoordinatorFault } from '../group/faults.ts';
 import { ActorFault } from '../runtime/errors.ts';
 import { StorageFault } from '../shard/ports.ts';
 
-/** Which part of the broker the client believes it is talking to; decides what `go elsewhere` is called. */
-export type FaultSite = 'partition' | 'group' | 'transaction' | 'broker';
+/** Which part of the broker the client believes it is talking to; decides what `go elsewhere` and `not now` are called. */
+export type FaultSite = 'partition' | 'fetch' | 'group' | 'transaction' | 'broker';
+
+interface SiteCodes {
+  readonly elsewhere: number;
+  readonly unavailable: number;
+  /** The store is full, or what it has is damaged. */
+  readonly unusable: number;
+}
+
+const ofLogs = { elsewhere: ErrorCode.NOT_LEADER_OR_FOLLOWER, unusable: ErrorCode.KAFKA_STORAGE_ERROR } as const;
+const ofCoordinators: SiteCodes = {
+  elsewhere: ErrorCode.NOT_COORDINATOR,
+  unavailable: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+  unusable: ErrorCode.COORDINATOR_NOT_AVAILABLE,
+};
+
+const codesOf: Readonly<Record<FaultSite, SiteCodes>> = {
+  partition: { ...ofLogs, unavailable: ErrorCode.REQUEST_TIMED_OUT },
+  // A Java consumer throws an IllegalStateException on a time-out in Fetch (FetchCollector.handleInitializeErrors).
+  fetch: { ...ofLogs, unavailable: ErrorCode.KAFKA_STORAGE_ERROR },
+  group: ofCoordinators,
+  transaction: ofCoordinators,
+  broker: {
+    elsewhere: ErrorCode.REQUEST_TIMED_OUT,
+    unavailable: ErrorCode.REQUEST_TIMED_OUT,
+    unusable: ErrorCode.KAFKA_STORAGE_ERROR,
+  },
+};
 
 /** The code of a fault that a handler meets. Every one of them is retriable for clients; an unknown error is a bug. */
 export function errorCodeOf(fault: unknown, site: FaultSite): number {
-  const elsewhere =
-    site === 'partition'
-      ? ErrorCode.NOT_LEADER_OR_FOLLOWER
-      : site === 'broker'
-        ? ErrorCode.REQUEST_TIMED_OUT
-        : ErrorCode.NOT_COORDINATOR;
-  const unavailable =
-    site === 'group' || site === 'transaction' ? ErrorCode.COORDINATOR_NOT_AVAILABLE : ErrorCode.REQUEST_TIMED_OUT;
+  const { elsewhere, unavailable, unusable } = codesOf[site];
   if (fault instanceof StorageFault) {
     switch (fault.code) {
       case 'fenced':
         return elsewhere;
       case 'full':
       case 'corrupt':
-        return site === 'group' || site === 'transaction'
-          ? ErrorCode.COORDINATOR_NOT_AVAILABLE
-          : ErrorCode.KAFKA_STORAGE_ERROR;
+        return unusable;
       case 'unavailable':
       case 'outcome-unknown':
         return unavailable;

@@ -56,7 +56,7 @@ const MOVED = new Set<number>([
   ErrorCode.UNKNOWN_TOPIC_ID,
   ErrorCode.INCONSISTENT_TOPIC_ID,
 ]);
-const RETRIABLE = new Set<number>([ErrorCode.KAFKA_STORAGE_ERROR, ErrorCode.REQUEST_TIMED_OUT]);
+const RETRIABLE = new Set<number>([ErrorCode.KAFKA_STORAGE_ERROR]);
 
 export class SimConsumer {
   readonly client: ClusterClient;

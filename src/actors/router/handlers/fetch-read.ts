@@ -228,7 +228,7 @@ function faulty(
   budget: FetchBudget,
   services: Services,
 ): PartitionFetch {
-  const errorCode = errorCodeOf(fault, 'partition');
+  const errorCode = errorCodeOf(fault, 'fetch');
   services.logger.log('warn', 'fetch failed', {
     topic: topic.name,
     partition: wanted.partition,

@@ -3,8 +3,10 @@
 import { createTopics } from '../../src/protocol/apis/create-topics.ts';
 import { fetch } from '../../src/protocol/apis/fetch.ts';
 import { findCoordinator } from '../../src/protocol/apis/find-coordinator.ts';
+import { heartbeat } from '../../src/protocol/apis/heartbeat.ts';
 import { joinGroup } from '../../src/protocol/apis/join-group.ts';
 import { listOffsets } from '../../src/protocol/apis/list-offsets.ts';
+import { metadata } from '../../src/protocol/apis/metadata.ts';
 import { offsetCommit } from '../../src/protocol/apis/offset-commit.ts';
 import { produce } from '../../src/protocol/apis/produce.ts';
 import { syncGroup } from '../../src/protocol/apis/sync-group.ts';
@@ -16,6 +18,11 @@ import { ProtocolClient } from '../support/protocol-client.ts';
 export interface ProduceOptions {
   readonly headers?: readonly RecordHeader[];
   readonly compression?: CompressionType;
+}
+
+export interface GroupMember {
+  readonly memberId: string;
+  readonly generationId: number;
 }
 
 export class Conversation {
@@ -48,24 +55,20 @@ export class Conversation {
     topic: string,
     partition: number,
     values: readonly string[],
-    { headers = [], compression = 'none' }: ProduceOptions = {},
+    options: ProduceOptions = {},
   ): Promise<{ readonly errorCode: number; readonly bytes: number }> {
-    const batch = encodeBatch({
-      baseOffset: 0n,
-      compression,
-      records: values.map((value) => ({
-        timestampMs: BigInt(Date.now()),
-        key: null,
-        value: Buffer.from(value),
-        headers,
-      })),
-    });
+    const batch = batchOf(values, options);
+    return { errorCode: await this.produceBatch(topic, partition, batch), bytes: batch.length };
+  }
+
+  /** One batch that is there already. @returns the partition's error code */
+  async produceBatch(topic: string, partition: number, batch: Buffer): Promise<number> {
     const { responses } = await this.#client.send(produce, 9, {
       acks: -1,
       timeoutMs: 10_000,
       topicData: [{ name: topic, partitionData: [{ index: partition, records: batch }] }],
     });
-    return { errorCode: responses[0]!.partitionResponses[0]!.errorCode, bytes: batch.length };
+    return responses[0]!.partitionResponses[0]!.errorCode;
   }
 
   /** All batches from an offset on. @returns their size, bytes */
@@ -94,7 +97,7 @@ export class Conversation {
   }
 
   /** Becomes the only member of a group, with an assignment. */
-  async join(groupId: string, topic: string): Promise<{ readonly memberId: string; readonly generationId: number }> {
+  async join(groupId: string, topic: string): Promise<GroupMember> {
     await this.#client.send(findCoordinator, 0, { key: groupId });
     let memberId = '';
     for (;;) {
@@ -122,12 +125,30 @@ export class Conversation {
     }
   }
 
-  async commit(
-    groupId: string,
-    member: { readonly memberId: string; readonly generationId: number },
-    topic: string,
-    offsets: readonly bigint[],
-  ): Promise<void> {
+  /** @returns the error code */
+  async heartbeat(groupId: string, { memberId, generationId }: GroupMember): Promise<number> {
+    return (await this.#client.send(heartbeat, 3, { groupId, generationId, memberId })).errorCode;
+  }
+
+  /** Node ids of the groups' coordinators; -1 where there is none now. */
+  async coordinators(groupIds: readonly string[]): Promise<Map<string, number>> {
+    const { coordinators } = await this.#client.send(findCoordinator, 4, {
+      keyType: 0,
+      coordinatorKeys: [...groupIds],
+    });
+    return new Map(coordinators.map(({ key, nodeId }) => [key, nodeId]));
+  }
+
+  /** Node ids of the partitions' leaders, by partition. */
+  async leaders(topic: string): Promise<Map<number, number>> {
+    const { topics } = await this.#client.send(metadata, 7, {
+      topics: [{ name: topic }],
+      allowAutoTopicCreation: false,
+    });
+    return new Map(topics[0]!.partitions.map(({ partitionIndex, leaderId }) => [partitionIndex, leaderId]));
+  }
+
+  async commit(groupId: string, member: GroupMember, topic: string, offsets: readonly bigint[]): Promise<void> {
     const { topics } = await this.#client.send(offsetCommit, 7, {
       groupId,
       generationIdOrMemberEpoch: member.generationId,
@@ -146,4 +167,21 @@ export class Conversation {
     const failed = topics[0]!.partitions.find(({ errorCode }) => errorCode !== 0);
     if (failed !== undefined) throw new Error(`commit: error code ${failed.errorCode}`);
   }
+}
+
+/** A batch with these values, as a producer sends it. */
+export function batchOf(
+  values: readonly string[],
+  { headers = [], compression = 'none' }: ProduceOptions = {},
+): Buffer {
+  return encodeBatch({
+    baseOffset: 0n,
+    compression,
+    records: values.map((value) => ({
+      timestampMs: BigInt(Date.now()),
+      key: null,
+      value: Buffer.from(value),
+      headers,
+    })),
+  });
 }

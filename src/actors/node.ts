@@ -206,7 +206,7 @@ export class Node {
       directory: createDirectory({ view, catalog, owners, partitions, groups }),
       owners,
       groupCoordinator: coordinator,
-      reader: new OwnedReader(reader, owners, view),
+      reader: new OwnedReader(reader, owners, view, ahead),
       refusedBatches,
       fetchSessions: new FetchSessions(initialConfig.maxIncrementalFetchSessionCacheSlots, clock, random),
       metadataStore,

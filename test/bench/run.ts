@@ -8,21 +8,13 @@
 // `journal` is one node whose journal is one nats-server, whose memory and CPU count with the node's.
 // DIR holds the source of the measuring program (Go); it is built into .cache/.
 
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { startBroker } from '../support/broker-process.ts';
 import { startCluster } from '../support/cluster-process.ts';
 import { startKafka } from '../support/kafka-process.ts';
 import { allSetups, type BenchCase, benchCases, type Setup } from './cases.ts';
-
-const execute = promisify(execFile);
-/** What one run of one case may take, ms. */
-const RUN_TIMEOUT_MS = 180_000;
-
-type Figures = Readonly<Record<string, unknown>>;
+import { buildPeerbench, type Figures, runPeerbench } from './peerbench.ts';
+import { showSpread, spread } from './spread.ts';
 
 /** One side of the comparison. */
 interface Measured {
@@ -43,10 +35,6 @@ const { values: options } = parseArgs({
   },
 });
 
-if (options.peerbench === undefined || !existsSync(join(options.peerbench, 'go.mod'))) {
-  process.stderr.write('bench: --peerbench DIR must name the folder of the measuring program (with its go.mod)\n');
-  process.exit(2);
-}
 const runs = Number(options.runs);
 const wanted = options.cases?.split(',');
 const unknown = wanted?.filter((name) => !benchCases.some((one) => one.name === name)) ?? [];
@@ -60,20 +48,15 @@ if (!Number.isInteger(runs) || runs < 1 || unknown.length > 0 || unknownSetups.l
   process.exit(2);
 }
 
-const program = await build(resolve(options.peerbench));
+const program = await buildPeerbench(options.peerbench).catch((error: Error) => {
+  process.stderr.write(`bench: ${error.message}\n`);
+  process.exit(2);
+});
 for (const setup of setups as Setup[]) {
   const cases = benchCases.filter(
     ({ name, goals }) => (wanted === undefined || wanted.includes(name)) && goals[setup] !== undefined,
   );
   if (cases.length > 0) await compare(setup, cases);
-}
-
-async function build(source: string): Promise<string> {
-  const cache = resolve('.cache/bench');
-  await mkdir(cache, { recursive: true });
-  const binary = join(cache, 'peerbench');
-  await execute('go', ['build', '-o', binary, '.'], { cwd: source });
-  return binary;
 }
 
 async function start(setup: Setup): Promise<Measured> {
@@ -113,8 +96,7 @@ async function compare(setup: Setup, cases: readonly BenchCase[]): Promise<void>
 
 async function measure(broker: Measured, args: readonly string[]): Promise<Figures> {
   const words = [...args, '-brokers', broker.bootstrap, '-pid', broker.pids.join(',')];
-  const { stdout } = await execute(program, words, { timeout: RUN_TIMEOUT_MS });
-  return JSON.parse(stdout.trim().split('\n').at(-1) as string) as Figures;
+  return runPeerbench(program, words);
 }
 
 function report(one: BenchCase, goal: number | undefined, ours: readonly Figures[], kafka: readonly Figures[]): void {
@@ -125,26 +107,9 @@ function report(one: BenchCase, goal: number | undefined, ours: readonly Figures
     const ratio = mine.median / theirs.median;
     const aim = index === 0 && goal !== undefined ? `   goal ${better === 'more' ? '>=' : '<='} ${goal}` : '';
     print(
-      `  ${name.padEnd(20)} ours ${show(mine)}   kafka ${show(theirs)}   ratio ${ratio.toFixed(2)} (${better} is better)${aim}`,
+      `  ${name.padEnd(20)} ours ${showSpread(mine)}   kafka ${showSpread(theirs)}   ratio ${ratio.toFixed(2)} (${better} is better)${aim}`,
     );
   });
-}
-
-interface Spread {
-  readonly min: number;
-  readonly median: number;
-  readonly max: number;
-}
-
-function spread(numbers: readonly number[]): Spread {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const at = (index: number): number => sorted[index] ?? Number.NaN;
-  return { min: at(0), median: at(Math.floor((sorted.length - 1) / 2)), max: at(sorted.length - 1) };
-}
-
-function show({ min, median, max }: Spread): string {
-  const figure = (value: number): string => (value >= 1000 ? String(Math.round(value)) : value.toFixed(2));
-  return `${figure(min)} / ${figure(median)} / ${figure(max)}`;
 }
 
 function print(line: string): void {

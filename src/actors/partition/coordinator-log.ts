@@ -1,12 +1,13 @@
 // The log of a partition as a coordinator (groups, later transactions) uses it: replay of all of it, appends of records.
 // It goes through the partition's writer like everything else, so the topic stays an ordinary one that anybody can read.
 
+import { endOffsetOf } from '../../protocol/records/batch.ts';
 import type { Directory } from '../router/services.ts';
 import type { TraceContext } from '../runtime/ports.ts';
 import type { PartitionKey } from '../shard/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { CoordinatorRecord } from './protocol.ts';
-import { endOffsetOf, type PartitionReader } from './reader.ts';
+import type { PartitionReader } from './reader.ts';
 
 /** Bytes that a replay reads at a time. */
 const REPLAY_BYTES = 1 << 20;

@@ -1,7 +1,16 @@
-// Reads ahead of consumers that read a log in order: while a client digests one answer, the store already fetches what
-// it will ask for next. Bounded in bytes over all partitions; the oldest guess leaves first.
+// Reads ahead of consumers that read a log in order: while a client digests one answer, the store, or the node that owns
+// the log, already fetches what it will ask for next. Bounded in bytes over all partitions; the oldest guess leaves first.
 
+import { endOffsetOf } from '../../protocol/records/batch.ts';
 import type { PartitionKey } from '../shard/ports.ts';
+
+/** What a reader asks for, as ShardLog.read. */
+export interface ReadRange {
+  readonly fromOffset: bigint;
+  readonly endOffset: bigint;
+  readonly bytesMax: number;
+  readonly atLeastOne: boolean;
+}
 
 interface Guess {
   readonly key: PartitionKey;
@@ -22,10 +31,33 @@ export class ReadAhead {
   }
 
   /**
+   * Answers a read by what was fetched ahead, or by `fetch`, and begins to fetch what comes next.
+   * @param isWorthwhile whether a read from this offset would have to be fetched
+   * @throws as `fetch`
+   */
+  async read(
+    key: PartitionKey,
+    range: ReadRange,
+    fetch: (range: ReadRange) => Promise<Uint8Array[]>,
+    isWorthwhile: (offset: bigint) => boolean,
+  ): Promise<Uint8Array[]> {
+    const { fromOffset, endOffset, bytesMax } = range;
+    // A guess that came to nothing (one large batch, a store that was away then) is made good by reading.
+    const ahead = await this.#take(key, fromOffset, bytesMax)?.catch(() => []);
+    const found = ahead !== undefined && ahead.length > 0;
+    const chunks = found ? ahead : await fetch(range);
+    const next = chunks.length === 0 ? endOffset : endOffsetOf(chunks.at(-1) as Uint8Array);
+    if (next < endOffset && isWorthwhile(next)) {
+      this.#begin(key, next, bytesMax, () => fetch({ fromOffset: next, endOffset, bytesMax, atLeastOne: false }));
+    }
+    return chunks;
+  }
+
+  /**
    * What was fetched for a read that starts at `fromOffset`; the guess is used up.
    * @param bytesMax the most that the reader takes; a guess made for more is of no use
    */
-  take(key: PartitionKey, fromOffset: bigint, bytesMax: number): Promise<Uint8Array[]> | undefined {
+  #take(key: PartitionKey, fromOffset: bigint, bytesMax: number): Promise<Uint8Array[]> | undefined {
     const name = nameOf(key, fromOffset);
     const guess = this.#guesses.get(name);
     if (guess === undefined) return undefined;
@@ -34,7 +66,7 @@ export class ReadAhead {
   }
 
   /** Begins to fetch what follows a read that ended below `fromOffset`. A failure shows when the guess is taken. */
-  begin(key: PartitionKey, fromOffset: bigint, bytesMax: number, readNext: () => Promise<Uint8Array[]>): void {
+  #begin(key: PartitionKey, fromOffset: bigint, bytesMax: number, readNext: () => Promise<Uint8Array[]>): void {
     const name = nameOf(key, fromOffset);
     if (bytesMax > this.#bytesMax || this.#guesses.has(name)) return;
     for (const [oldName, guess] of this.#guesses) {

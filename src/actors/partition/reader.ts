@@ -1,6 +1,7 @@
 // Reads committed batches of the partitions that this node owns: from the tail cache, else from the store.
 
 import { type Events, noEvents } from '../../events.ts';
+import { endOffsetOf } from '../../protocol/records/batch.ts';
 import { decodeRecords } from '../../protocol/records/record.ts';
 import type { TraceContext } from '../runtime/ports.ts';
 import type { PartitionKey, ShardLog } from '../shard/ports.ts';
@@ -70,27 +71,14 @@ export class LogReader implements PartitionReader {
     if (cached !== undefined) return cached;
     const shard = this.#shards.of(key);
     if (shard === undefined) return Promise.reject(notOwned(key));
-    return this.#readStored(shard.log, key, fromOffset, endOffset, bytesMax, atLeastOne);
-  }
-
-  async #readStored(
-    log: ShardLog,
-    key: PartitionKey,
-    fromOffset: bigint,
-    endOffset: bigint,
-    bytesMax: number,
-    atLeastOne: boolean,
-  ): Promise<Uint8Array[]> {
-    // A guess that came to nothing (one large batch, a store that was away then) is made good by reading.
-    const ahead = await this.#ahead.take(key, fromOffset, bytesMax)?.catch(() => []);
-    const found = ahead !== undefined && ahead.length > 0;
-    const chunks = found ? ahead : await log.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
-    const next = chunks.length === 0 ? endOffset : endOffsetOf(chunks.at(-1) as Uint8Array);
-    // Only what is worth a second read: a reader at the end of the log is served from memory.
-    if (next < endOffset && !this.#cache.has(key, next)) {
-      this.#ahead.begin(key, next, bytesMax, () => log.read(key, next, endOffset, bytesMax, false));
-    }
-    return chunks;
+    const { log } = shard;
+    return this.#ahead.read(
+      key,
+      { fromOffset, endOffset, bytesMax, atLeastOne },
+      (range) => log.read(key, range.fromOffset, range.endOffset, range.bytesMax, range.atLeastOne),
+      // Only what is worth a second read: a reader at the end of the log is served from memory.
+      (offset) => !this.#cache.has(key, offset),
+    );
   }
 
   async offsetByTimestamp(key: PartitionKey, query: TimestampQuery): Promise<FoundRecord | undefined> {
@@ -108,14 +96,6 @@ export class LogReader implements PartitionReader {
     }
     return undefined;
   }
-}
-
-/** One above the last offset in a chunk of whole batches. */
-export function endOffsetOf(chunk: Uint8Array): bigint {
-  const batches = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-  let last = 0;
-  for (let at = 0; at < batches.length; at += 12 + batches.readInt32BE(at + 8)) last = at;
-  return batches.readBigInt64BE(last) + BigInt(batches.readInt32BE(last + 23)) + 1n;
 }
 
 function firstCandidate(log: ShardLog, key: PartitionKey, { timestamp }: TimestampQuery): Promise<bigint | undefined> {

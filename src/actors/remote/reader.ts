@@ -1,12 +1,12 @@
 // Reads of partitions wherever they are owned: here from the log, elsewhere through the mailbox.
 
+import type { ReadAhead, ReadRange } from '../partition/read-ahead.ts';
 import type { FoundRecord, LogReader, PartitionReader, TimestampQuery } from '../partition/reader.ts';
 import type { TraceContext } from '../runtime/ports.ts';
 import type { PartitionKey } from '../shard/ports.ts';
 import { parsePartitionKey } from '../shard/shards.ts';
 import type { View } from '../shard/view.ts';
 import type { Owners } from './owners.ts';
-import type { RemoteRead } from './serve.ts';
 
 /** How long another node may take over a read, ms. */
 const READ_TIMEOUT_MS = 30_000;
@@ -15,11 +15,13 @@ export class OwnedReader implements PartitionReader {
   readonly #local: LogReader;
   readonly #owners: Owners;
   readonly #view: View;
+  readonly #ahead: ReadAhead;
 
-  constructor(local: LogReader, owners: Owners, view: View) {
+  constructor(local: LogReader, owners: Owners, view: View, ahead: ReadAhead) {
     this.#local = local;
     this.#owners = owners;
     this.#view = view;
+    this.#ahead = ahead;
   }
 
   read(
@@ -32,15 +34,14 @@ export class OwnedReader implements PartitionReader {
   ): Uint8Array[] | Promise<Uint8Array[]> {
     const shard = this.#shardOf(key);
     if (this.#owners.isLocal(shard)) return this.#local.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
-    const message: RemoteRead = { fromOffset, endOffset, bytesMax, atLeastOne };
-    return this.#owners.send(shard, () => this.#local.read(key, fromOffset, endOffset, bytesMax, atLeastOne), {
-      service: 'log',
-      key,
-      kind: 'read',
-      message,
-      timeoutMs: READ_TIMEOUT_MS,
-      trace,
-    });
+    if (fromOffset >= endOffset) return [];
+    const fetch = (message: ReadRange) =>
+      this.#owners.send(
+        shard,
+        () => this.#local.read(key, message.fromOffset, message.endOffset, message.bytesMax, message.atLeastOne),
+        { service: 'log', key, kind: 'read', message, timeoutMs: READ_TIMEOUT_MS, trace },
+      );
+    return this.#ahead.read(key, { fromOffset, endOffset, bytesMax, atLeastOne }, fetch, () => true);
   }
 
   offsetByTimestamp(key: PartitionKey, query: TimestampQuery): Promise<FoundRecord | undefined> {

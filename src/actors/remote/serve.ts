@@ -5,6 +5,7 @@ import type { GroupCoordinator, GroupKind } from '../group/coordinator.ts';
 import { CoordinatorFault } from '../group/faults.ts';
 import { highWatermarksOf, type PartitionGlances } from '../partition/high-watermarks.ts';
 import type { PartitionProtocol } from '../partition/protocol.ts';
+import type { ReadRange } from '../partition/read-ahead.ts';
 import type { LogReader, TimestampQuery } from '../partition/reader.ts';
 import type { Kind, MessageOf } from '../runtime/define.ts';
 import { ActorFault } from '../runtime/errors.ts';
@@ -12,14 +13,6 @@ import type { TraceContext } from '../runtime/ports.ts';
 import { type PartitionKey, StorageFault } from '../shard/ports.ts';
 import type { Shards } from '../shard/shards.ts';
 import type { RemoteHandler } from './mailbox.ts';
-
-/** Arguments of a `read` on a log, as they travel. */
-export interface RemoteRead {
-  readonly fromOffset: bigint;
-  readonly endOffset: bigint;
-  readonly bytesMax: number;
-  readonly atLeastOne: boolean;
-}
 
 export interface ServeEnvironment {
   readonly partitions: PartitionGlances & {
@@ -61,7 +54,7 @@ export function createRemoteHandler(environment: ServeEnvironment): RemoteHandle
 
 async function serveLog(reader: LogReader, key: PartitionKey, kind: string, message: unknown): Promise<unknown> {
   if (kind === 'offsetByTimestamp') return reader.offsetByTimestamp(key, message as TimestampQuery);
-  const { fromOffset, endOffset, bytesMax, atLeastOne } = message as RemoteRead;
+  const { fromOffset, endOffset, bytesMax, atLeastOne } = message as ReadRange;
   return reader.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
 }
 

@@ -117,6 +117,15 @@ export function lastOffsetOf(header: Pick<BatchHeader, 'baseOffset' | 'lastOffse
   return header.baseOffset + BigInt(header.lastOffsetDelta);
 }
 
+/** One above the last offset in a chunk of whole batches. */
+export function endOffsetOf(chunk: Uint8Array): bigint {
+  const batches = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  let last = 0;
+  for (let at = 0; at < batches.length; at += BATCH_PREFIX_BYTES + batches.readInt32BE(at + batchField.length))
+    last = at;
+  return batches.readBigInt64BE(last) + BigInt(batches.readInt32BE(last + batchField.lastOffsetDelta)) + 1n;
+}
+
 /**
  * The v2 batches of `records`, each a view of it.
  * @param options.allowPartialTail a Fetch response may end in a cut batch, which is then left out

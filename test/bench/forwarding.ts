@@ -10,7 +10,7 @@ import { metadata } from '../../src/protocol/apis/metadata.ts';
 import { startBroker } from '../support/broker-process.ts';
 import { startNats } from '../support/nats-process.ts';
 import { ProtocolClient } from '../support/protocol-client.ts';
-import { buildPeerbench, runPeerbench } from './peerbench.ts';
+import { buildPeerbench, type Figures, runPeerbench } from './peerbench.ts';
 import { spread } from './spread.ts';
 
 const PARTITIONS = 1;
@@ -36,6 +36,7 @@ const second = await startBroker({
 });
 try {
   const client = await ProtocolClient.connect(first.bootstrap);
+  const pids = [first, second, ...nats.servers].map(({ pid }) => pid).join(',');
   const figures = {
     local: { produce: [] as number[], fetch: [] as number[] },
     forwarded: { produce: [] as number[], fetch: [] as number[] },
@@ -46,12 +47,14 @@ try {
       ['forwarded', 2],
     ] as const) {
       const topic = await topicLedBy(client, leader);
-      const words = ['-topic', topic, '-partitions', String(PARTITIONS), '-brokers', first.bootstrap];
+      const words = ['-topic', topic, '-partitions', String(PARTITIONS), '-brokers', first.bootstrap, '-pid', pids];
       const produced = await runPeerbench(program, ['produce', '-records', String(RECORDS), ...words]);
       const consumed = await runPeerbench(program, ['consume', ...words]);
       figures[where].produce.push(Number(produced.mb_s));
       figures[where].fetch.push(Number(consumed.mb_s));
-      console.log(`${where}: produce ${produced.mb_s} MB/s, fetch ${consumed.mb_s} MB/s`);
+      const show = ({ mb_s, broker_cpu_s, records }: Figures) =>
+        `${mb_s} MB/s, ${((Number(broker_cpu_s) * 1e6) / Number(records)).toFixed(1)} us of CPU a record`;
+      console.log(`${where}: produce ${show(produced)}; fetch ${show(consumed)}`);
     }
   }
   client.close();

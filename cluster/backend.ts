@@ -5,9 +5,11 @@ import { CoordinatorTopics } from '../src/actors/admin/coordinator-topics.ts';
 import type { NodePorts } from '../src/actors/node.ts';
 import type { Clock, Logger, Random } from '../src/actors/runtime/ports.ts';
 import type { BrokerConfig } from '../src/config.ts';
+import type { Tracer } from '../src/events.ts';
 import type { SeaweedStore } from '../src/storage/seaweed/store.ts';
 
 export interface BackendPorts {
+  readonly tracer: Tracer;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -83,6 +85,7 @@ async function openJournal(config: BrokerConfig, ports: BackendPorts): Promise<B
       staysInJournal: (partition) => coordinatorTopics?.has(partition) ?? false,
       limits: { moveDelayMs: config.seaweedMoveDelayMs },
       logger,
+      tracer: ports.tracer,
     });
     coordinatorTopics = new CoordinatorTopics(journal.metadata, logger);
     await coordinatorTopics.start();

@@ -53,8 +53,8 @@ async function main(): Promise<void> {
   const clock = systemClock;
   const random = systemRandom;
   const onSuperseded = (): void => fail(EXIT_FAILED, `another process has been started as node ${config.nodeId}`);
-  const backend = await openBackend(config, { clock, random, logger, onSuperseded }).catch((error: Error) =>
-    fail(EXIT_FAILED, error.message),
+  const backend = await openBackend(config, { clock, random, logger, tracer: telemetry.tracer, onSuperseded }).catch(
+    (error: Error) => fail(EXIT_FAILED, error.message),
   );
   const bound = new Map(listeners.map(({ name, port }) => [name, port]));
   const advertised = advertisedWithPorts(config.advertisedListeners, bound);

@@ -75,7 +75,7 @@ export const spans = {
     kind: 'producer',
     name: '`seaweedmq publish`',
     meaning:
-      'The move of a run of batches from the journal to SeaweedMQ, until it is acknowledged: a trace of its own, linked to the requests that brought the batches.',
+      'The move of a run of batches from the journal to SeaweedMQ, until it is proven to be stored: a trace of its own, linked to the requests that brought the batches.',
     attributes: { 'sargasso.shard': 'the shard', 'sargasso.run.bytes': 'bytes of the run' },
   },
 } as const satisfies Readonly<Record<string, SpanDefinition>>;

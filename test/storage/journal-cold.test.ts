@@ -5,6 +5,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect } from 'chai';
 import { type PartitionKey, partitionKey, type ShardLog, StorageFault } from '../../src/actors/shard/ports.ts';
+import { noTracer, type Tracer } from '../../src/events.ts';
 import type { JournalStore, JournalStoreOptions } from '../../src/storage/journal/store.ts';
 import { type NatsProcesses, natsServerBinary, startNats } from '../support/nats-process.ts';
 import { baseOffsets, batch, splitBatches } from './batches.ts';
@@ -275,6 +276,41 @@ describe('journal: before a cold store', function () {
     await eventually('all is moved', () => disk.bytes === 40 * 5_000);
     await eventually('the journal is trimmed', async () => (await logBytes()) < 20_000);
     await expectWritten(log, A, 0n, 40n);
+  });
+
+  it('tells of a move as a trace that is linked to the requests it is for', async () => {
+    const begun: { name: string; causes: string[]; attributes: object; ended: string | undefined }[] = [];
+    const tracer: Tracer = {
+      ...noTracer,
+      startLinked(_span, name, causes, attributes) {
+        const one = {
+          name,
+          causes: causes.map(({ traceparent }) => traceparent),
+          attributes,
+          ended: undefined as string | undefined,
+        };
+        begun.push(one);
+        const end = (error?: unknown) => {
+          one.ended = error === undefined ? 'well' : String(error);
+        };
+        return { context: causes[0]!, set() {}, event() {}, end };
+      },
+    };
+    disk.proofDelayMs = 50;
+    store = await open({ tracer, limits: { runBytesMax: 10_000, moveDelayMs: 50 } });
+    const log = await store.shards.openShard(0, 1);
+    await eventually('the cold store is open', () => store.status().shards[0]!.coldOpen === true);
+    for (const offset of [0n, 1n, 2n]) {
+      const traced = offset === 1n ? {} : { trace: { traceparent: `of ${offset}` } };
+      await log.append([{ ...batch(A, offset, { bytes: 5_000, seed: Number(offset) }), ...traced }]);
+    }
+    await log.append([batch(B, 0n, { bytes: 5_000 })]);
+    await eventually('all is moved', () => disk.bytes === 4 * 5_000);
+    const common = { name: 'seaweedmq publish', ended: 'well' };
+    expect(begun).deep.equal([
+      { ...common, causes: ['of 0'], attributes: { 'sargasso.shard': 0, 'sargasso.run.bytes': 10_000 } },
+      { ...common, causes: ['of 2'], attributes: { 'sargasso.shard': 0, 'sargasso.run.bytes': 5_000 } },
+    ]);
   });
 
   it('keeps in the journal what is to stay there', async () => {

@@ -7,6 +7,7 @@ import { type PartitionKey, StorageFault } from '../../actors/shard/ports.ts';
 import type { ColdRun, ColdShard } from '../seaweed/cold-store.ts';
 import type { JournalLimits } from './limits.ts';
 import type { JournalEntry } from './message-format.ts';
+import type { MoveTraces } from './move-traces.ts';
 import type { PartitionState } from './partition-state.ts';
 import type { Row } from './rows.ts';
 import type { ShardState } from './shard-state.ts';
@@ -20,6 +21,7 @@ export interface ColdMoverOptions {
   readonly stays: (partition: PartitionKey) => boolean;
   /** Whether the journal has little room, so that runs do not wait to be filled. */
   readonly isPressed: () => boolean;
+  readonly traces: MoveTraces;
   readonly read: (rows: readonly Row[]) => Promise<Uint8Array[]>;
   /** Appends entries that are made when their turn comes; none: nothing is appended. @throws StorageFault */
   readonly append: (entries: () => readonly JournalEntry[]) => Promise<void>;
@@ -171,9 +173,15 @@ export class ColdMover {
       position: BigInt(last.sequence),
       pieces,
     };
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const span = this.#options.traces.startMove(partition.key, last.lastOffset, bytes);
     this.#cold.move(cold).then(
-      () => this.#settle(moving, run),
+      () => {
+        span?.end();
+        this.#settle(moving, run);
+      },
       (error: unknown) => {
+        span?.end(error);
         // Only when the shard is closed in the cold store; the next owner moves it.
         if (!this.#stopped)
           this.#options.logger.log('warn', 'journal.move-given-up', { shard: this.#options.shard, error });

@@ -9,6 +9,7 @@ import { invariant } from '../../actors/runtime/errors.ts';
 import type { Logger } from '../../actors/runtime/ports.ts';
 import type { LogDescription, LogEntry, PartitionKey, ShardLog } from '../../actors/shard/ports.ts';
 import { StorageFault } from '../../actors/shard/ports.ts';
+import type { Tracer } from '../../events.ts';
 import type { ColdShard, ColdStore } from '../seaweed/cold-store.ts';
 import type { Budget } from './budget.ts';
 import { Chain } from './chain.ts';
@@ -20,6 +21,7 @@ import type { JournalLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
 import { encodeHead, type JournalEntry } from './message-format.ts';
 import type { MessageReader } from './message-reader.ts';
+import { MoveTraces } from './move-traces.ts';
 import type { JournalNames } from './names.ts';
 import { OwnMessage } from './own-message.ts';
 import type { Requester } from './requester.ts';
@@ -41,6 +43,8 @@ export interface JournalContext {
   readonly cold: ColdStore | undefined;
   /** Partitions that are not moved to the cold store. */
   readonly stays: (partition: PartitionKey) => boolean;
+  /** For spans of moves. */
+  readonly tracer: Tracer;
   /** Told of every acknowledged append. */
   readonly onAppended: (shard: number, bytes: number, durationMs: number) => void;
   /** Told of every append that NATS did not do for another reason than its fencing or its limits. */
@@ -67,6 +71,7 @@ export class JournalShardLog implements ShardLog {
   readonly #reader: LogReader;
   readonly #cold: ColdLink | undefined;
   #mover: ColdMover | undefined;
+  readonly #traces: MoveTraces;
   /** The append under way; the next one waits for it. */
   #tail: Promise<unknown> = Promise.resolve();
   #appending = false;
@@ -113,6 +118,7 @@ export class JournalShardLog implements ShardLog {
             logger,
             onOpen: (cold) => this.#startMoving(cold),
           });
+    this.#traces = new MoveTraces(context.tracer, shard);
     this.#reader = new LogReader(shard, state, context.reader, limits, this.#cold);
     this.#cold?.open();
   }
@@ -145,6 +151,7 @@ export class JournalShardLog implements ShardLog {
     this.#appending = true;
     try {
       await this.#appendEntries(entries);
+      if (this.#mover !== undefined) this.#traces.committed(entries);
     } finally {
       this.#appending = false;
     }
@@ -305,6 +312,7 @@ export class JournalShardLog implements ShardLog {
       logger,
       stays,
       isPressed: () => usage.pressed,
+      traces: this.#traces,
       read: (rows) => this.#reader.readRows(rows),
       append: async (entries) => {
         this.#requireUsable();

@@ -15,6 +15,7 @@ import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/t
 import type { Logger } from '../../actors/runtime/ports.ts';
 import type { MetadataStore, PartitionKey, ShardLog, ShardStorage } from '../../actors/shard/ports.ts';
 import { StorageFault } from '../../actors/shard/ports.ts';
+import { noTracer, type Tracer } from '../../events.ts';
 import type { ColdStore } from '../seaweed/cold-store.ts';
 import { Budget } from './budget.ts';
 import { JOURNAL_LIMITS, type JournalLimits, MESSAGE_OVERHEAD_BYTES } from './limits.ts';
@@ -52,6 +53,8 @@ export interface JournalStoreOptions {
   readonly staysInJournal?: (partition: PartitionKey) => boolean;
   readonly limits?: Partial<JournalLimits>;
   readonly logger: Logger;
+  /** For spans of moves to the cold store; none unless given. */
+  readonly tracer?: Tracer;
   /** Told of every acknowledged append: metrics. */
   readonly onAppended?: (shard: number, bytes: number, durationMs: number) => void;
 }
@@ -133,6 +136,7 @@ async function openOn(
     usage,
     cold: options.cold,
     stays: options.staysInJournal ?? (() => false),
+    tracer: options.tracer ?? noTracer,
     onAppended: (shard, bytes, durationMs) => {
       appended.bytes += bytes;
       appended.count++;

@@ -51,7 +51,7 @@ export class AdminClient {
   }
 }
 
-const listening = /^listening (http:\/\/127\.0\.0\.1:\d+)$/m;
+const listening = /^listening (http:\/\/127\.0\.0\.1:\d+)$/gm;
 
 /** Starts a broker with an admin port on a free port. */
 export async function startAdministered(
@@ -62,9 +62,9 @@ export async function startAdministered(
   return { broker, admin: new AdminClient(adminBase(broker)) };
 }
 
-/** Where a running broker has said that its admin port is. @throws Error when it has not */
+/** Where a running broker has said last that its admin port is. @throws Error when it has not */
 export function adminBase(broker: BrokerProcess): string {
-  const base = listening.exec(broker.output())?.[1];
+  const base = [...broker.output().matchAll(listening)].at(-1)?.[1];
   if (base === undefined) throw new Error(`no admin port is said:\n${broker.output()}`);
   return base;
 }

@@ -5,7 +5,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # No dependency needs an install script: all bring compiled binaries.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json ./
 COPY scripts scripts
 COPY src src
 COPY cluster cluster

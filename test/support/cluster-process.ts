@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly nats?: NatsOptions;
   /** With SeaweedMQ behind the journal. */
   readonly weed?: WeedOptions;
+  /** `host:port` of NATS as the node with this id is told it, where something stands between; else those of the servers. */
+  readonly natsAddresses?: (nodeId: number, nats: NatsProcesses) => Promise<readonly string[]>;
   /** Properties of every node. */
   readonly config?: Readonly<Record<string, string>>;
   readonly compiled?: boolean;
@@ -55,14 +57,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const nodes: BrokerProcess[] = [];
   try {
     const started = await Promise.allSettled(
-      Array.from({ length: count }, (_, index) =>
+      Array.from({ length: count }, async (_, index) =>
         startBroker({
           compiled,
           port: options.firstPort === undefined ? undefined : options.firstPort + index,
           config: {
             ...store,
             'node.id': String(index + 1),
-            'nats.servers': nats.addresses.join(','),
+            'nats.servers': ((await options.natsAddresses?.(index + 1, nats)) ?? nats.addresses).join(','),
             'nats.prefix': prefix,
             'journal.replicas': String(natsServers),
             'admin.listeners': '',

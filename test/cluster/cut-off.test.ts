@@ -109,8 +109,10 @@ describe('a node that is cut off from NATS alone', () => {
     expect(cutOff().output()).to.not.match(/code=fenced/);
     relay.pass();
     await eventually('the node is back and owns its share', waitTimeoutMs, async () => {
-      expect(await owned(other)).to.have.length(4);
-      expect(await owned(own)).to.have.length(4);
+      const [byOthers, byItself] = [await owned(other), await owned(own)];
+      // A third, more or less: shards are shared out, not partitions.
+      expect(byOthers).to.have.length.within(2, 6);
+      expect(byItself).to.deep.equal(byOthers);
     });
     await eventually('what it had sent is refused by the journal', waitTimeoutMs, async () => {
       expect(cutOff().output()).to.match(/shard append failed .*code=fenced/);

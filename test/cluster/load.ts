@@ -18,10 +18,9 @@ export class Load {
   readonly #partitions: number;
   readonly #producer: ClientRun;
   readonly #follower: ClientRun;
-  /** When each partition had its last ack, and the longest it went without one since `begin`, ms. */
-  readonly #ackedMs = new Map<number, number>();
-  readonly #longestMs = new Map<number, number>();
-  #counted = 0;
+  readonly #acks: Gaps;
+  readonly #deliveries: Gaps;
+  readonly #complaints: string[] = [];
 
   private constructor(bootstrap: () => string, command: Command, topic: string, partitions: number) {
     this.#bootstrap = bootstrap;
@@ -35,8 +34,10 @@ export class Load {
       ...['--group', `${group}-${topic}`, '--session-timeout-ms', '6000'],
     ]);
     this.#producer = new ClientRun('franz-go', command, ['load', ...at, '--name', producerName]);
-    // After the run itself has read it: each ack is timed when it comes, whatever the test does meanwhile.
-    this.#producer.process.child.stdout!.on('data', () => this.#noteAcks());
+    this.#acks = new Gaps(this.#producer, 'acked');
+    this.#deliveries = new Gaps(this.#follower, 'record');
+    for (const { process } of [this.#producer, this.#follower])
+      process.child.stderr!.on('data', (text: string) => this.#complaints.push(text));
   }
 
   /** @param bootstrap a node that serves at the time of the call */
@@ -63,22 +64,43 @@ export class Load {
   /** Waits until every partition has been acked since now. */
   async everyPartition(): Promise<void> {
     const sinceMs = performance.now();
-    const silent = () => this.#partitions - [...this.#ackedMs.values()].filter((ms) => ms > sinceMs).length;
+    const silent = () => this.#partitions - this.#acks.partitionsSince(sinceMs);
     await this.#await('acks of every partition', () => silent() === 0, silent);
+  }
+
+  /** Waits until the follower has been given a record of every partition since now. */
+  async everyDelivery(): Promise<void> {
+    const sinceMs = performance.now();
+    const silent = () => this.#partitions - this.#deliveries.partitionsSince(sinceMs);
+    await this.#await('deliveries of every partition', () => silent() === 0, silent);
   }
 
   /** Forgets the gaps so far: the next `longestGapMs` begins here. */
   resetGaps(): void {
-    this.#longestMs.clear();
+    this.#acks.reset();
+    this.#deliveries.reset();
   }
 
   /** The longest that any partition went without an ack since `resetGaps`, ms. */
   get longestGapMs(): number {
-    return Math.max(0, ...this.#longestMs.values());
+    return this.#acks.longestMs;
   }
 
-  /** Ends the clients, and checks what they were told against what is there. */
-  async finish(seed: string): Promise<{ acked: number }> {
+  /** The longest that the follower went without a record of any partition since `resetGaps`, ms. */
+  get longestDeliveryGapMs(): number {
+    return this.#deliveries.longestMs;
+  }
+
+  /** What the clients have said on stderr: errors that they do not keep to themselves. */
+  get complaints(): readonly string[] {
+    return this.#complaints;
+  }
+
+  /**
+   * Ends the clients, and checks what they were told against what is there.
+   * @param beforeReading awaited when nothing is written any more, before all is read from its start
+   */
+  async finish(seed: string, beforeReading: () => Promise<void> = async () => {}): Promise<{ acked: number }> {
     const bootstrap = this.#bootstrap();
     await this.#producer.leave();
     const ends = await endOffsets(bootstrap, this.#topic);
@@ -89,6 +111,7 @@ export class Load {
       expect(committed).to.deep.equal(ends);
     });
     await this.#follower.leave();
+    await beforeReading();
     const count = [...ends.values()].reduce((sum, end) => sum + end, 0);
     const log = await consume({ name: 'franz-go' }, this.#command, {
       bootstrap,
@@ -112,16 +135,47 @@ export class Load {
   async #await(what: string, condition: () => boolean, progress: () => number): Promise<void> {
     await anyEvent([this.#producer, this.#follower], what, condition, progress, waitTimeoutMs);
   }
+}
 
-  #noteAcks(): void {
+/** How long each partition goes without an event of one kind. */
+class Gaps {
+  readonly #run: ClientRun;
+  readonly #kind: 'acked' | 'record';
+  /** When each partition had its last, and the longest it went without one since `reset`, ms. */
+  readonly #lastMs = new Map<number, number>();
+  readonly #longestMs = new Map<number, number>();
+  #counted = 0;
+
+  constructor(run: ClientRun, kind: 'acked' | 'record') {
+    this.#run = run;
+    this.#kind = kind;
+    // After the run itself has read it: each event is timed when it comes, whatever the test does meanwhile.
+    run.process.child.stdout!.on('data', () => this.#note());
+  }
+
+  /** How many partitions have had one since then. */
+  partitionsSince(sinceMs: number): number {
+    return [...this.#lastMs.values()].filter((ms) => ms > sinceMs).length;
+  }
+
+  get longestMs(): number {
+    return Math.max(0, ...this.#longestMs.values());
+  }
+
+  reset(): void {
+    this.#longestMs.clear();
+  }
+
+  #note(): void {
     const nowMs = performance.now();
-    const { events } = this.#producer;
+    const { events } = this.#run;
     for (; this.#counted < events.length; this.#counted++) {
       const event = events[this.#counted]!;
-      if (event.event !== 'acked') continue;
-      const gapMs = nowMs - (this.#ackedMs.get(event.partition) ?? nowMs);
-      this.#ackedMs.set(event.partition, nowMs);
-      if (gapMs > (this.#longestMs.get(event.partition) ?? 0)) this.#longestMs.set(event.partition, gapMs);
+      if (event.event !== this.#kind) continue;
+      const { partition } = event as { partition: number };
+      const gapMs = nowMs - (this.#lastMs.get(partition) ?? nowMs);
+      this.#lastMs.set(partition, nowMs);
+      if (gapMs > (this.#longestMs.get(partition) ?? 0)) this.#longestMs.set(partition, gapMs);
     }
   }
 }

@@ -280,6 +280,6 @@ describe('journal: what NATS must be set up for', function () {
   it('takes replicas that there are no servers for as a fault, not as fewer', async () => {
     nats = await startNats();
     const message = await messageOf(openTestJournal(nats.addresses, freshPrefix(), { replicas: 3 }));
-    expect(message).match(/replicas/);
+    expect(message).match(/journal.replicas=3 needs 3 nats-servers that form a cluster/);
   });
 });

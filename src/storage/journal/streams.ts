@@ -146,6 +146,9 @@ async function align(
   return updated;
 }
 
+/** replicas > 1 not supported in non-clustered mode. */
+const REPLICAS_WITHOUT_CLUSTER = 10074;
+
 function explained(error: unknown, wanted: StreamConfig): unknown {
   if (error instanceof JetStreamError) {
     if (error.code === 10047 || error.code === 10002) {
@@ -153,6 +156,13 @@ function explained(error: unknown, wanted: StreamConfig): unknown {
       return new StorageFault(
         'full',
         `${hint} and JetStream has not that much to give: raise jetstream.max_file_store of nats-server (or the account's limit), or lower the journal's byte limit`,
+        error,
+      );
+    }
+    if (error.code === REPLICAS_WITHOUT_CLUSTER) {
+      return new StorageFault(
+        'unavailable',
+        `journal.replicas=${wanted.num_replicas} needs ${wanted.num_replicas} nats-servers that form a cluster, and this one is alone: connect them, or set journal.replicas=1`,
         error,
       );
     }

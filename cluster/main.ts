@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   const node = await Node.start(
     config,
     Object.fromEntries(advertised.map(({ name, host, port }) => [name, { host, port }])),
-    { ...backend.ports, clock, random, logger, events: telemetry.events, tracer: telemetry.tracer },
+    { ...backend.ports, clock, random, logger, ...telemetry.ports },
   ).catch((error: Error) => fail(EXIT_FAILED, startProblem(error)));
   level = () => node.services.config.logLevel;
   for (const listener of listeners) listener.serve(node);

@@ -1,7 +1,7 @@
 // What the broker says of itself: every metric, every span, and the ports through which actors and stores tell of them.
 // What is made of it (Prometheus, OpenTelemetry) is decided in cluster/telemetry. The tables are in src/events/.
 
-export type { Health, HealthCheck } from './events/health.ts';
+export type { Health, HealthCheck, HealthReport } from './events/health.ts';
 export {
   type MetricDefinition,
   type MetricName,

@@ -1,15 +1,10 @@
 // The state of every part of the node, as /readyz shows it. Parts add their checks; a check that throws or takes too long
 // makes its part unready, and hides no other.
 
-import type { Health, HealthCheck } from '../../src/events.ts';
+import type { Health, HealthCheck, HealthReport } from '../../src/events.ts';
 
 /** How long a check may take, ms. */
 const CHECK_TIMEOUT_MS = 1_000;
-
-export interface HealthReport {
-  readonly ready: boolean;
-  readonly parts: Readonly<Record<string, Health>>;
-}
 
 export class HealthRegistry {
   readonly #checks = new Map<string, HealthCheck>();

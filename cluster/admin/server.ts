@@ -3,9 +3,9 @@
 
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ClusterOverview } from '../../src/actors/overview/cluster-overview.ts';
 import type { AdminListener } from '../../src/config.ts';
-import type { Health } from '../../src/events.ts';
-import type { HealthReport } from './health.ts';
+import type { Health, HealthReport } from '../../src/events.ts';
 import type { AdminHandler } from './routes.ts';
 
 export interface AdminPages {
@@ -13,6 +13,8 @@ export interface AdminPages {
   alive(): Health;
   readiness(): Promise<HealthReport>;
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Undefined while the node starts. */
+  overview(): ClusterOverview | undefined;
   /** Told of a page that could not be made. */
   failed(error: unknown): void;
 }

@@ -47,6 +47,7 @@ export class Telemetry {
       alive: () => this.#alive(),
       readiness: () => this.health.report(),
       metrics: () => this.#metrics(),
+      overview: () => this.#node?.overview,
       failed: (error) => options.logger.log('error', 'admin page failed', { error }),
     });
   }
@@ -65,6 +66,11 @@ export class Telemetry {
       logger,
     });
     return new Telemetry(options, traces);
+  }
+
+  /** What a node is given of this. */
+  get ports(): Pick<NodePorts, 'events' | 'tracer' | 'health'> {
+    return { events: this.events, tracer: this.tracer, health: () => this.health.report() };
   }
 
   /** Opens one address of the admin port. @throws Error with the system's code (EADDRINUSE, EACCES, …) */

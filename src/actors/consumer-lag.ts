@@ -27,13 +27,17 @@ export interface ConsumerLag {
   readonly omitted: number;
 }
 
-export interface ConsumerLagEnvironment {
+/** Where high watermarks are known. */
+export interface HighWatermarkSources {
   readonly view: View;
-  readonly catalog: TopicCatalog;
   readonly owners: Owners;
   readonly shards: Shards;
-  readonly coordinator: GroupCoordinator;
   readonly partitions: PartitionGlances;
+}
+
+export interface ConsumerLagEnvironment extends HighWatermarkSources {
+  readonly catalog: TopicCatalog;
+  readonly coordinator: GroupCoordinator;
 }
 
 interface Wanted {
@@ -80,9 +84,10 @@ function committedPartitions(
   return { wanted, omitted };
 }
 
-async function collectHighWatermarks(
+/** High watermarks by partition, wherever it is owned; those that nobody could tell are left out. */
+export async function collectHighWatermarks(
   keys: ReadonlySet<PartitionKey>,
-  { view, owners, shards, partitions }: ConsumerLagEnvironment,
+  { view, owners, shards, partitions }: HighWatermarkSources,
 ): Promise<Map<PartitionKey, bigint>> {
   const byNode = new Map<number, PartitionKey[]>();
   for (const key of keys) {

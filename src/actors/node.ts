@@ -4,7 +4,7 @@
 //   accept ─▶ Connection ─▶ dispatch ─▶ handler ─▶ directory ─▶ partition / group actors ─▶ shard ─▶ storage
 
 import type { BrokerConfig } from '../config.ts';
-import { type Events, noEvents, noTracer, type Tracer } from '../events.ts';
+import { type Events, type HealthReport, noEvents, noTracer, type Tracer } from '../events.ts';
 import { BrokerConfigs } from './admin/broker-configs.ts';
 import { type Topic, TopicCatalog } from './admin/catalog.ts';
 import { CONSUMER_OFFSETS } from './admin/internal-topics.ts';
@@ -16,6 +16,8 @@ import { Connection, type ConnectionPort, RequestMemory } from './connection/con
 import { FetchSessions } from './connection/fetch-sessions.ts';
 import { createGroups, type GroupCoordinator, type GroupKind } from './group/coordinator.ts';
 import { NodeInspection } from './inspection.ts';
+import { ClusterOverview } from './overview/cluster-overview.ts';
+import { type NodeStatus, nodeStatus } from './overview/node-status.ts';
 import { bindPartition } from './partition/binding.ts';
 import { PartitionCoordinatorLog } from './partition/coordinator-log.ts';
 import { definePartition } from './partition/partition.ts';
@@ -52,6 +54,8 @@ export interface NodePorts {
   /** Told of what happens; absent: nobody is. */
   readonly events?: Events;
   readonly tracer?: Tracer;
+  /** How the parts of this node fare; absent: nothing is told of them. */
+  readonly health?: () => Promise<HealthReport>;
   /** The way to the other nodes; absent: this node is alone. */
   readonly mailbox?: Mailbox;
   /** Starts to listen for the other nodes; absent: none is ever found to be silent. */
@@ -78,6 +82,8 @@ const NO_VIEW: ViewValue = { epoch: 0, clusterId: '', shardCount: 1, members: []
 export class Node {
   readonly services: Services;
   readonly inspection: NodeInspection;
+  /** What this node can tell of the whole cluster. */
+  readonly overview: ClusterOverview;
   readonly #ports: NodePorts;
   readonly #partitions: ReturnType<typeof partitionsOf>;
   readonly #groups: GroupKind;
@@ -103,6 +109,7 @@ export class Node {
     this.#ahead = parts.ahead;
     this.#standing = parts.standing;
     this.inspection = new NodeInspection({ ...services, ...parts });
+    this.overview = new ClusterOverview({ ...services, ...parts, status: () => this.#status() });
     this.#memory = new RequestMemory(services.config.queuedMaxRequestBytes);
     this.#dispatch = createDispatch(services);
   }
@@ -219,7 +226,9 @@ export class Node {
     });
     node = new Node(services, ports, { standing, partitions, groups, coordinator, cache, ahead });
     // Before the view names this node: from then on others send it requests, and listen for it.
-    mailbox?.serve(createRemoteHandler({ partitions, groups, coordinator, reader, shards }));
+    const { overview } = node;
+    const status = () => overview.ownStatus();
+    mailbox?.serve(createRemoteHandler({ partitions, groups, coordinator, reader, shards, status }));
     node.#watchNodes();
     await standing.enter();
     node.#run();
@@ -307,6 +316,10 @@ export class Node {
   /** Bounds what the next owners of the partitions have to replay. */
   #checkpointAll(): Promise<unknown> {
     return this.#partitions.askAll('checkpoint', { producerIdleMs: Number.MAX_SAFE_INTEGER });
+  }
+
+  #status(): Promise<NodeStatus> {
+    return nodeStatus(this.inspection, this.#ports.health);
   }
 
   #watchNodes(): void {

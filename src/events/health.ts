@@ -11,3 +11,10 @@ export interface Health {
 
 /** Looks at one part. Called for each request of /readyz, so it must be cheap; one that takes too long counts as unready. */
 export type HealthCheck = () => Health | Promise<Health>;
+
+/** All parts of a node. */
+export interface HealthReport {
+  /** Each of them is. */
+  readonly ready: boolean;
+  readonly parts: Readonly<Record<string, Health>>;
+}

@@ -3,6 +3,7 @@
 
 import type { GroupCoordinator, GroupKind } from '../group/coordinator.ts';
 import { CoordinatorFault } from '../group/faults.ts';
+import type { NodeStatus } from '../overview/node-status.ts';
 import { highWatermarksOf, type PartitionGlances } from '../partition/high-watermarks.ts';
 import type { PartitionProtocol } from '../partition/protocol.ts';
 import type { ReadRange } from '../partition/read-ahead.ts';
@@ -27,10 +28,11 @@ export interface ServeEnvironment {
   readonly coordinator: GroupCoordinator;
   readonly reader: LogReader;
   readonly shards: Shards;
+  readonly status: () => Promise<NodeStatus>;
 }
 
 export function createRemoteHandler(environment: ServeEnvironment): RemoteHandler {
-  const { partitions, groups, coordinator, reader, shards } = environment;
+  const { partitions, groups, coordinator, reader, shards, status } = environment;
   return async ({ service, key, kind, message, trace }) => {
     switch (service) {
       case 'partition':
@@ -45,6 +47,7 @@ export function createRemoteHandler(environment: ServeEnvironment): RemoteHandle
         if (kind === 'highWatermarks') {
           return highWatermarksOf((message as { readonly keys: PartitionKey[] }).keys, partitions, shards);
         }
+        if (kind === 'status') return status();
         throw new ActorFault('outcome-unknown', `this node does not know the request ${kind}`);
       default:
         throw new CoordinatorFault('not-coordinator', `this node has no ${String(service)}`);

@@ -1,22 +1,18 @@
 // Apache Kafka's own jars, fetched from Maven once and kept in .cache/: the oracle for message definitions, configs and
 // console tools, and the broker that the bench runs beside. Nothing of them is project source.
-//
-// Several test processes may ask at once. A folder that one of them makes is the lock; the jars are fetched into a folder
-// of that process and moved into place whole, so `libs` either does not exist or is complete.
 
 import { execFile } from 'node:child_process';
-import { access, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { madeOnce } from './made-once.ts';
 
 /** The Kafka release that Sargasso is compared with. */
 export const kafkaVersion = '4.3.1';
 
 const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const fetchTimeoutMs = 300_000;
-const lockPollMs = 200;
 
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -51,24 +47,9 @@ export async function kafkaJar(artifact: string): Promise<string> {
   return join(await kafkaLibDir(), `${artifact}-${kafkaVersion}.jar`);
 }
 
-async function fetchOnce(folder: string): Promise<string> {
+function fetchOnce(folder: string): Promise<string> {
   const libs = join(folder, 'libs');
-  if (await exists(libs)) return libs;
-  await mkdir(folder, { recursive: true });
-  const lock = join(folder, 'lock');
-  const deadline = Date.now() + fetchTimeoutMs;
-  while (!(await tryLock(lock))) {
-    if (await exists(libs)) return libs;
-    if (Date.now() > deadline)
-      throw new Error(`Kafka's jars: ${lock} is still held after ${fetchTimeoutMs} ms; remove it`);
-    await delay(lockPollMs);
-  }
-  try {
-    if (!(await exists(libs))) await download(folder, libs);
-    return libs;
-  } finally {
-    await rm(lock, { recursive: true, force: true });
-  }
+  return madeOnce(folder, libs, fetchTimeoutMs, () => download(folder, libs));
 }
 
 async function download(folder: string, libs: string): Promise<void> {
@@ -86,44 +67,4 @@ async function download(folder: string, libs: string): Promise<void> {
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-}
-
-/** Takes the lock, or takes over one whose owner no longer runs. */
-async function tryLock(lock: string): Promise<boolean> {
-  try {
-    await mkdir(lock);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    if (await abandoned(lock)) await rm(lock, { recursive: true, force: true });
-    return false;
-  }
-  await writeFile(join(lock, 'pid'), String(process.pid));
-  return true;
-}
-
-async function abandoned(lock: string): Promise<boolean> {
-  const pid = Number(await readFile(join(lock, 'pid'), 'utf8').catch(() => ''));
-  if (pid > 0) return !isRunning(pid);
-  // Its owner has not written its pid yet, or died before it could.
-  const age = await stat(lock).then(
-    (found) => Date.now() - found.mtimeMs,
-    () => 0,
-  );
-  return age > 10_000;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,11 +1,8 @@
 // nats-server for tests: built once from its Go module into .cache/, started alone or as a cluster of three on free
 // loopback ports, and killed, paused or started again by process id.
-//
-// Several test processes may build at once. A folder that one of them makes is the lock; the binary is built in a folder
-// of that process and moved into place whole, so it either does not exist or is complete.
 
 import { execFile } from 'node:child_process';
-import { access, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,13 +10,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { StartedProcess } from './child-process.ts';
+import { madeOnce } from './made-once.ts';
 
 /** The nats-server release that the tests run. */
 export const natsVersion = 'v2.15.2';
 
 const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const buildTimeoutMs = 300_000;
-const lockPollMs = 200;
 const startTimeoutMs = 30_000;
 
 let binary: Promise<string> | undefined;
@@ -39,23 +36,9 @@ export function natsServerBinary(): Promise<string> {
   return binary;
 }
 
-async function buildOnce(folder: string): Promise<string> {
+function buildOnce(folder: string): Promise<string> {
   const built = join(folder, 'nats-server');
-  if (await exists(built)) return built;
-  await mkdir(folder, { recursive: true });
-  const lock = join(folder, 'lock');
-  const deadline = Date.now() + buildTimeoutMs;
-  while (!(await tryLock(lock))) {
-    if (await exists(built)) return built;
-    if (Date.now() > deadline) throw new Error(`nats-server: ${lock} is still held after ${buildTimeoutMs} ms`);
-    await delay(lockPollMs);
-  }
-  try {
-    if (!(await exists(built))) await build(folder, built);
-    return built;
-  } finally {
-    await rm(lock, { recursive: true, force: true });
-  }
+  return madeOnce(folder, built, buildTimeoutMs, () => build(folder, built));
 }
 
 async function build(folder: string, built: string): Promise<void> {
@@ -257,42 +240,4 @@ function listens(port: number): Promise<boolean> {
     socket.once('close', () => end(false));
     socket.setTimeout(1000, () => end(false));
   });
-}
-
-/** Takes the lock, or takes over one whose owner no longer runs. */
-async function tryLock(lock: string): Promise<boolean> {
-  try {
-    await mkdir(lock);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    if (await abandoned(lock)) await rm(lock, { recursive: true, force: true });
-    return false;
-  }
-  await writeFile(join(lock, 'pid'), String(process.pid));
-  return true;
-}
-
-async function abandoned(lock: string): Promise<boolean> {
-  const pid = Number(await readFile(join(lock, 'pid'), 'utf8').catch(() => ''));
-  if (pid > 0) {
-    try {
-      process.kill(pid, 0);
-      return false;
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === 'ESRCH';
-    }
-  }
-  // Its owner has not written its pid yet, or died before it could.
-  const age = await stat(lock).then(
-    (found) => Date.now() - found.mtimeMs,
-    () => 0,
-  );
-  return age > 10_000;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -61,25 +61,6 @@ export async function alterResource(
   }
 }
 
-/** Of each group of requests for one resource: whether it is asked for more than once, which Kafka refuses. */
-export function repeatedResources(
-  resources: readonly { readonly resourceType: number; readonly resourceName: string }[],
-): ReadonlySet<string> {
-  const seen = new Set<string>();
-  const repeated = new Set<string>();
-  for (const resource of resources) {
-    const key = resourceKey(resource);
-    if (seen.has(key)) repeated.add(key);
-    seen.add(key);
-  }
-  return repeated;
-}
-
-/** The resource's identity within a request. */
-export function resourceKey(resource: { readonly resourceType: number; readonly resourceName: string }): string {
-  return `${resource.resourceType}/${resource.resourceName}`;
-}
-
 export const done: AlterOutcome = { errorCode: ErrorCode.NONE, errorMessage: null };
 
 export function invalidRequest(errorMessage: string): AlterOutcome & { readonly errorMessage: string } {

@@ -3,7 +3,11 @@
 
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { produce } from '../../src/protocol/apis/produce.ts';
+import { encodeBatch } from '../../src/protocol/records/record.ts';
 import { eventually } from '../clients/waiting.ts';
+import { ProtocolClient } from '../support/protocol-client.ts';
+import { namesOf, nodesOf, type Trace, tracesOf } from './jaeger.ts';
 import { client, Load, readAll } from './load.ts';
 import { adminAddresses, compose, docker, getJson, kafkaAddresses, network, remains, untilHealthy } from './project.ts';
 
@@ -13,8 +17,12 @@ const buildTimeoutMs = 900_000;
 const pauseMaxMs = 15_000;
 const partitionCount = 6;
 const nodes = ['sargasso-1', 'sargasso-2', 'sargasso-3'] as const;
-/** All that are not under a profile; version 1 lists those as well. */
-const services = [...nodes, 'nats-1', 'nats-2', 'nats-3', 'jaeger', 'prometheus'] as const;
+const services = [
+  ...nodes,
+  ...['nats-1', 'nats-2', 'nats-3', 'seaweedfs', 'seaweedmq', 'jaeger', 'prometheus'],
+] as const;
+/** The nodes, SeaweedFS and Jaeger. */
+const targetCount = 5;
 
 describe('docker-compose.yml', () => {
   before(async function () {
@@ -114,20 +122,53 @@ describe('docker-compose.yml', () => {
       type Targets = { data: { activeTargets: { scrapeUrl: string; health: string; lastError: string }[] } };
       const { data } = await getJson<Targets>('http://127.0.0.1:9090/api/v1/targets?state=active');
       const down = data.activeTargets.filter(({ health }) => health !== 'up');
-      if (data.activeTargets.length < 4 || down.length > 0) throw new Error(`not up: ${JSON.stringify(down)}`);
+      const count = data.activeTargets.length;
+      if (count !== targetCount || down.length > 0) throw new Error(`${count}, not up: ${JSON.stringify(down)}`);
     });
   });
 
-  it('shows a Produce in Jaeger as one trace, with the partition and the journal append', async () => {
-    type Traces = { data: { spans: { operationName: string }[] }[] };
-    const parts = ['Produce', 'partition append', 'journal append'];
-    await eventually('such a trace', 60_000, async () => {
-      const { data } = await getJson<Traces>('http://127.0.0.1:16686/api/traces?service=sargasso&limit=1000');
-      const found = data.some(({ spans }) => {
-        const names = new Set(spans.map(({ operationName }) => operationName));
-        return parts.every((part) => names.has(part));
+  it('shows a Produce that crossed nodes in Jaeger as one trace, and, linked to it, the move to SeaweedMQ', async () => {
+    const topic = 'crossing';
+    const admin = client().admin();
+    await admin.connect();
+    await admin.createTopics({ topics: [{ topic, numPartitions: partitionCount }], waitForLeaders: true });
+    await admin.disconnect();
+    const connection = await ProtocolClient.connect(kafkaAddresses[0]);
+    // Some of these belong to other nodes than the one that is asked.
+    for (let partition = 0; partition < partitionCount; partition++) {
+      await eventually(`a record in partition ${partition}`, 30_000, async () => {
+        const records = encodeBatch({
+          baseOffset: 0n,
+          compression: 'none',
+          records: [{ timestampMs: BigInt(Date.now()), key: null, value: Buffer.from('crossing'), headers: [] }],
+        });
+        const answer = await connection.send(produce, 9, {
+          acks: -1,
+          timeoutMs: 10_000,
+          topicData: [{ name: topic, partitionData: [{ index: partition, records }] }],
+        });
+        expect(answer.responses[0]!.partitionResponses[0]!.errorCode).to.equal(0);
       });
-      if (!found) throw new Error(`${data.length} traces, none of them like that`);
+    }
+    connection.close();
+    const parts = [
+      'Produce',
+      'mailbox partition append',
+      'serve partition append',
+      'partition append',
+      'journal append',
+    ];
+    let crossed: Trace | undefined;
+    await eventually('such a trace', 60_000, async () => {
+      const traces = await tracesOf('Produce');
+      crossed = traces.find((trace) => parts.every((part) => namesOf(trace).has(part)));
+      if (crossed === undefined) throw new Error(`${traces.length} traces, none of them like that`);
+    });
+    expect(nodesOf(crossed!).size, 'nodes in the trace').to.equal(2);
+    await eventually('the move of what it brought', 90_000, async () => {
+      const moves = (await tracesOf('seaweedmq publish')).flatMap(({ spans }) => spans);
+      const links = moves.flatMap(({ references }) => references);
+      if (!links.some(({ traceID }) => traceID === crossed!.traceID)) throw new Error(`${moves.length} other moves`);
     });
   });
 
@@ -158,6 +199,23 @@ describe('docker-compose.yml', () => {
         expect(pauseMs).to.be.below(pauseMaxMs);
       });
     }
+
+    it('takes back nodes that are stopped and started while SeaweedFS is away', async () => {
+      load.longestPauseMs();
+      const seaweed = ['seaweedfs', 'seaweedmq'];
+      await compose('kill', '-s', 'SIGKILL', ...seaweed);
+      for (const node of nodes) {
+        await compose('restart', '--timeout', '30', node);
+        await untilHealthy(node, healthyTimeoutMs);
+        await load.advance(20, 60_000);
+      }
+      await compose('up', '-d', '--no-build', '--no-recreate', ...seaweed);
+      for (const service of seaweed) await untilHealthy(service, healthyTimeoutMs);
+      await load.advance(20, 60_000);
+      const pauseMs = load.longestPauseMs();
+      console.log(`      longest pause of a partition ${pauseMs} ms`);
+      expect(pauseMs).to.be.below(pauseMaxMs);
+    });
 
     it('has lost, doubled and reordered nothing that was acknowledged', async () => {
       const { acknowledged, failures } = await load.stop();

@@ -83,7 +83,7 @@ function attach(socket: Socket, listenerName: string, node: Node, counts: Connec
   counts.add(address, 1);
   const frames = new FrameReader(config.socketRequestMaxBytes);
   const responsesMaxBytes = config.connectionResponsesMaxBytes;
-  const connection: Connection = node.accept(
+  const connection: Connection = node.connections.accept(
     {
       write(chunks, sent) {
         socket.cork();

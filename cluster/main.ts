@@ -119,7 +119,7 @@ async function leave(node: Node, { drainTimeoutMs }: BrokerConfig, logger: Logge
 async function drain(node: Node, config: BrokerConfig): Promise<void> {
   const deadlineMs = systemClock.monotonicMs() + config.drainTimeoutMs;
   node.drain();
-  while (node.requestCount > 0 && systemClock.monotonicMs() < deadlineMs) {
+  while (node.connections.requestCount > 0 && systemClock.monotonicMs() < deadlineMs) {
     await new Promise((resolve) => setTimeout(resolve, DRAIN_CHECK_MS));
   }
 }

@@ -25,7 +25,7 @@ export function addNodeParts(
   registry.add('listeners', () => ({
     ready: true,
     reason: `listening on ${listeners.map(printListener).join(', ')}`,
-    details: { connections: node.connectionCount },
+    details: { connections: node.connections.count },
   }));
   registry.add('metadata', () => metadataHealth(metadataStore));
   registry.add('view', () => viewHealth(node.inspection));

@@ -92,9 +92,9 @@ function nodeSamples(node: Node) {
   const { topics, partitions } = inspection.topics();
   const states = [...groups.byState];
   return {
-    sargasso_requests_in_progress: one(node.requestCount),
-    sargasso_request_memory_bytes: one(node.requestMemoryBytes),
-    sargasso_connections: byLabel('listener', node.connectionsByListener),
+    sargasso_requests_in_progress: one(node.connections.requestCount),
+    sargasso_request_memory_bytes: one(node.connections.requestBytes),
+    sargasso_connections: byLabel('listener', node.connections.countByListener),
     sargasso_topics: one(topics),
     sargasso_partitions: one(partitions),
     sargasso_tail_cache_bytes: one(inspection.cacheBytes),

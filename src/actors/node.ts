@@ -1,26 +1,25 @@
 // One node: all its actors wired together from ports. The composition root makes one from real parts, the simulator from
 // its own; both run exactly this.
 //
-//   accept ─▶ Connection ─▶ dispatch ─▶ handler ─▶ directory ─▶ partition / group actors ─▶ shard ─▶ storage
+//   connections.accept ─▶ Connection ─▶ dispatch ─▶ handler ─▶ directory ─▶ partition / group actors ─▶ shard ─▶ storage
 
 import type { BrokerConfig } from '../config.ts';
 import { type Events, type HealthReport, noEvents, noTracer, type Tracer } from '../events.ts';
 import { BrokerConfigs } from './admin/broker-configs.ts';
-import { type Topic, TopicCatalog } from './admin/catalog.ts';
+import { TopicCatalog } from './admin/catalog.ts';
 import { CONSUMER_OFFSETS } from './admin/internal-topics.ts';
 import { removeOrphanLogs } from './admin/orphan-logs.ts';
 import { ProducerIds } from './admin/producer-ids.ts';
 import { parseTopicConfigs, topicConfigValues } from './admin/topic-configs.ts';
 import { TopicAdmin } from './admin/topics.ts';
-import { Connection, type ConnectionPort, RequestMemory } from './connection/connection.ts';
+import { Connections } from './connection/connections.ts';
 import { FetchSessions } from './connection/fetch-sessions.ts';
 import { createGroups, type GroupCoordinator, type GroupKind } from './group/coordinator.ts';
 import { NodeInspection } from './inspection.ts';
 import { ClusterOverview } from './overview/cluster-overview.ts';
 import { type NodeStatus, nodeStatus } from './overview/node-status.ts';
-import { bindPartition } from './partition/binding.ts';
 import { PartitionCoordinatorLog } from './partition/coordinator-log.ts';
-import { definePartition } from './partition/partition.ts';
+import { createPartitions, type Partitions } from './partition/partitions.ts';
 import { ReadAhead } from './partition/read-ahead.ts';
 import { LogReader } from './partition/reader.ts';
 import { RefusedBatches } from './partition/refused-batches.ts';
@@ -32,16 +31,17 @@ import { observedMailbox } from './remote/observed-mailbox.ts';
 import { Owners } from './remote/owners.ts';
 import { OwnedReader } from './remote/reader.ts';
 import { createRemoteHandler } from './remote/serve.ts';
+import { Residents } from './residents.ts';
 import { createDispatch } from './router/dispatch.ts';
 import type { Services } from './router/services.ts';
 import { ActorFault } from './runtime/errors.ts';
-import type { Clock, Logger, Random, TimerHandle } from './runtime/ports.ts';
-import { ActorKind } from './runtime/system.ts';
+import { PeriodicWork } from './runtime/periodic-work.ts';
+import type { Clock, Logger, Random } from './runtime/ports.ts';
 import { type NewCluster, readView } from './shard/membership.ts';
 import type { MetadataStore, PartitionKey, ShardStorage } from './shard/ports.ts';
 import { partitionKey, StorageFault } from './shard/ports.ts';
 import { ShardEpochs } from './shard/shard-epochs.ts';
-import { parsePartitionKey, Shards } from './shard/shards.ts';
+import { Shards } from './shard/shards.ts';
 import { Standing } from './shard/standing.ts';
 import { type Endpoint, type Member, View, type ViewValue } from './shard/view.ts';
 
@@ -84,34 +84,38 @@ export class Node {
   readonly inspection: NodeInspection;
   /** What this node can tell of the whole cluster. */
   readonly overview: ClusterOverview;
+  readonly connections: Connections;
   readonly #ports: NodePorts;
-  readonly #partitions: ReturnType<typeof partitionsOf>;
+  readonly #partitions: Partitions;
   readonly #groups: GroupKind;
   readonly #coordinator: GroupCoordinator;
-  readonly #cache: TailCache;
-  readonly #ahead: ReadAhead;
-  readonly #connections = new Map<number, Connection>();
-  readonly #memory: RequestMemory;
-  readonly #dispatch;
-  readonly #timers = new Set<TimerHandle>();
   readonly #standing: Standing;
+  readonly #residents: Residents;
+  readonly #periodic: PeriodicWork;
   #stopWatchingNodes: () => void = () => {};
-  #lastConnectionId = 0;
-  #stopping = false;
 
   private constructor(services: Services, ports: NodePorts, parts: Parts) {
+    const { clock, logger, events, storage } = services;
     this.services = services;
     this.#ports = ports;
     this.#partitions = parts.partitions;
     this.#groups = parts.groups;
     this.#coordinator = parts.coordinator;
-    this.#cache = parts.cache;
-    this.#ahead = parts.ahead;
     this.#standing = parts.standing;
+    this.#residents = parts.residents;
     this.inspection = new NodeInspection({ ...services, ...parts });
     this.overview = new ClusterOverview({ ...services, ...parts, status: () => this.#status() });
-    this.#memory = new RequestMemory(services.config.queuedMaxRequestBytes);
-    this.#dispatch = createDispatch(services);
+    this.connections = new Connections({
+      clock,
+      logger,
+      events,
+      get config() {
+        return services.config;
+      },
+      dispatch: createDispatch(services),
+      reclaim: (chunks) => storage.reclaim?.(chunks),
+    });
+    this.#periodic = new PeriodicWork(clock, logger);
   }
 
   /**
@@ -151,19 +155,22 @@ export class Node {
       events,
       tracer,
       limits: { appendBytesMax: initialConfig.shardAppendBytesMax, reopenDelayMs: SHARD_REOPEN_DELAY_MS },
-      onClosed: (shard, error) => {
-        if (node !== undefined) node.#shardClosed(shard, error);
-      },
       epochs,
       onOpened: (shard) => {
         if (node !== undefined) node.#shardOpened(shard);
+      },
+      onClosed: (shard, error) => {
+        if (node !== undefined) node.#shardClosed(shard, error);
       },
     });
 
     const cache = new TailCache(initialConfig.tailCacheBytes);
     const ahead = new ReadAhead(initialConfig.readAheadBytes);
     const refusedBatches = new RefusedBatches();
-    const partitions = partitionsOf(initialConfig, ports, shards, catalog, cache, refusedBatches);
+    const partitions = createPartitions({
+      ...{ clock, random, logger, events, tracer, shards, catalog, cache, refusedBatches },
+      config: initialConfig,
+    });
     const reader = new LogReader(shards, cache, ahead, events);
     // A coordinator's log is in the shard that makes this node the coordinator: it never looks for it elsewhere.
     const ownPartitions = { partition: (key: PartitionKey) => partitions.ref(key) };
@@ -224,7 +231,8 @@ export class Node {
       ...{ self, cluster, view, shards, metadataStore, epochs, clock, random, logger },
       onChange: () => owners.changed(),
     });
-    node = new Node(services, ports, { standing, partitions, groups, coordinator, cache, ahead });
+    const residents = new Residents({ view, shards, catalog, partitions, coordinator, cache, ahead, logger });
+    node = new Node(services, ports, { standing, partitions, groups, coordinator, cache, residents });
     // Before the view names this node: from then on others send it requests, and listen for it.
     const { overview } = node;
     const status = () => overview.ownStatus();
@@ -233,51 +241,6 @@ export class Node {
     await standing.enter();
     node.#run();
     return node;
-  }
-
-  /** Takes a new client connection. @param clientHost as Kafka prints it: `/127.0.0.1` */
-  accept(port: ConnectionPort, listener: string, clientHost: string): Connection {
-    const { config, clock, logger, events } = this.services;
-    const connection = new Connection(++this.#lastConnectionId, listener, clientHost, port, {
-      clock,
-      logger,
-      events,
-      dispatch: this.#dispatch,
-      memory: this.#memory,
-      reclaim: (chunks) => this.#ports.storage.reclaim?.(chunks),
-      limits: {
-        requestsInFlightMax: config.connectionRequestsInFlightMax,
-        idleMs: config.connectionsMaxIdleMs < 0 ? Number.POSITIVE_INFINITY : config.connectionsMaxIdleMs,
-        slowReaderMs: config.clientUnreadTimeoutMs,
-      },
-      onClosed: (closed) => this.#connections.delete(closed.id),
-    });
-    this.#connections.set(connection.id, connection);
-    return connection;
-  }
-
-  /** Connections that are open. */
-  get connectionCount(): number {
-    return this.#connections.size;
-  }
-
-  /** The same by listener. */
-  get connectionsByListener(): ReadonlyMap<string, number> {
-    const counts = new Map<string, number>();
-    for (const { listener } of this.#connections.values()) counts.set(listener, (counts.get(listener) ?? 0) + 1);
-    return counts;
-  }
-
-  /** Bytes of requests that wait or run. */
-  get requestMemoryBytes(): number {
-    return this.#memory.bytes;
-  }
-
-  /** Requests that wait or run on all connections. */
-  get requestCount(): number {
-    let count = 0;
-    for (const connection of this.#connections.values()) count += connection.requests;
-    return count;
   }
 
   /**
@@ -291,18 +254,17 @@ export class Node {
 
   /** Takes no further requests; long polls are answered with what there is. */
   drain(): void {
-    for (const connection of [...this.#connections.values()]) connection.drain();
+    this.connections.drain();
     void this.#partitions.askAll('wakeAll', {});
   }
 
   /** Saves what shortens the next start and lets the shards go. Requests under way have had their chance before. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#periodic.stop();
     this.#standing.stop();
     this.#stopWatchingNodes();
-    const { clock, shards, catalog, brokerConfigs } = this.services;
-    for (const timer of this.#timers) clock.clearTimer(timer);
-    for (const connection of [...this.#connections.values()]) connection.close('the node stops');
+    const { shards, catalog, brokerConfigs } = this.services;
+    this.connections.closeAll('the node stops');
     const stopped = new ActorFault('actor-stopped', 'the node stops');
     this.#coordinator.stop();
     this.#groups.stopAll(stopped);
@@ -333,105 +295,37 @@ export class Node {
     if (watching !== undefined) this.#stopWatchingNodes = () => watching.stop();
   }
 
-  /** A shard is not this node's any more, or must be taken anew. */
-  #shardClosed(shard: number, error: unknown): void {
-    if (error instanceof StorageFault && error.code === 'fenced') this.#standing.look();
-    const inShard = (key: string): boolean => this.#shardOf(key as PartitionKey) === shard;
-    this.#partitions.stopAll(error, inShard);
-    this.#cache.dropAll(inShard);
-    this.#ahead.dropAll(inShard);
-    for (const index of this.#coordinatorPartitions((key) => this.#shardOf(key) === shard)) {
-      this.#coordinator.unloadPartition(index);
-    }
-  }
-
   #shardOpened(shard: number): void {
     this.services.owners.changed();
-    this.#loadCoordinators((key) => this.#shardOf(key) === shard);
+    this.#residents.shardOpened(shard);
   }
 
-  #shardOf(key: PartitionKey): number {
-    const { topicId, index } = parsePartitionKey(key);
-    return this.services.view.shardOf(topicId, index);
-  }
-
-  /** Partitions of `__consumer_offsets` whose key passes `matches`. */
-  #coordinatorPartitions(matches: (key: PartitionKey) => boolean): number[] {
-    const topic = this.services.catalog.byName(CONSUMER_OFFSETS);
-    if (topic === undefined) return [];
-    return [...Array(topic.partitionCount).keys()].filter((index) => matches(partitionKey(topic.id, index)));
-  }
-
-  /** Loads the coordinators of the partitions that this node owns; groups' asks wait for it. */
-  #loadCoordinators(matches: (key: PartitionKey) => boolean = () => true): void {
-    const { shards, logger } = this.services;
-    const owned = (key: PartitionKey): boolean => shards.of(key) !== undefined && matches(key);
-    for (const index of this.#coordinatorPartitions(owned)) {
-      this.#coordinator.loadPartition(index).catch((error) => {
-        logger.log('error', 'group coordinator does not load', { partition: index, error });
-      });
-    }
+  #shardClosed(shard: number, error: unknown): void {
+    if (error instanceof StorageFault && error.code === 'fenced') this.#standing.look();
+    this.#residents.shardClosed(shard, error);
   }
 
   #run(): void {
-    const { catalog, config, logger } = this.services;
-    catalog.onChange((topic, before) => {
-      if (topic === undefined && before !== undefined) this.#topicDeleted(before);
-      else if (topic?.name === CONSUMER_OFFSETS) this.#loadCoordinators();
-    });
-    this.#loadCoordinators();
+    const { config, logger } = this.services;
+    const periodic = this.#periodic;
+    this.#residents.start();
     this.#coordinator.start();
-    this.#every(SWEEP_MS, () => {
-      for (const connection of [...this.#connections.values()]) connection.closeIfIdle();
+    periodic.every(SWEEP_MS, () => {
+      this.connections.closeIdle();
       this.#partitions.passivate();
       this.#groups.passivate();
     });
-    this.#every(config.logRetentionCheckIntervalMs, () => applyRetention(this.services));
+    periodic.every(config.logRetentionCheckIntervalMs, () => applyRetention(this.services));
     // Soon for what was deleted while this node was away, then as often as retention for removals that failed.
-    this.#every(
+    periodic.every(
       SWEEP_MS,
       () => removeOrphanLogs(this.services).then(() => undefined),
       config.logRetentionCheckIntervalMs,
     );
-    this.#every(config.producerIdExpirationCheckIntervalMs, () =>
+    periodic.every(config.producerIdExpirationCheckIntervalMs, () =>
       this.#partitions.askAll('checkpoint', { producerIdleMs: this.services.config.producerIdExpirationMs }),
     );
     logger.log('debug', 'node runs', { nodeId: this.services.view.nodeId, epoch: this.services.view.epoch });
-  }
-
-  /** Runs `work` after `delayMs` and then again and again, `periodMs` after the former run has ended. */
-  #every(delayMs: number, work: () => void | Promise<void>, periodMs = delayMs): void {
-    const { clock, logger } = this.#ports;
-    const timer = clock.setTimer(delayMs, async () => {
-      this.#timers.delete(timer);
-      try {
-        await work();
-      } catch (error) {
-        logger.log('error', 'periodic work failed', { error });
-      }
-      if (!this.#stopping) this.#every(periodMs, work);
-    });
-    this.#timers.add(timer);
-  }
-
-  /** Ends the writers of a deleted topic and removes the logs that this node owns. */
-  #topicDeleted(topic: Topic): void {
-    const { shards, logger } = this.services;
-    if (topic.name === CONSUMER_OFFSETS) {
-      for (const index of this.#coordinator.partitions) this.#coordinator.unloadPartition(index);
-    }
-    this.#coordinator.topicDeleted(topic.name, topic.id).catch((error) => {
-      logger.log('error', 'offsets of a deleted topic stay', { topic: topic.name, error });
-    });
-    for (let index = 0; index < topic.partitionCount; index++) {
-      const key = partitionKey(topic.id, index);
-      this.#partitions.stop(key, new StorageFault('fenced', `topic ${topic.name} is deleted`));
-      this.#cache.drop(key);
-      if (shards.of(key) === undefined) continue;
-      shards.commit(key, [{ kind: 'removal', partition: key }]).catch((error) => {
-        logger.log('error', 'log of a deleted topic stays', { topic: topic.name, partition: index, error });
-      });
-    }
   }
 }
 
@@ -439,9 +333,9 @@ interface Parts {
   readonly standing: Standing;
   readonly groups: GroupKind;
   readonly coordinator: GroupCoordinator;
-  readonly partitions: ReturnType<typeof partitionsOf>;
+  readonly partitions: Partitions;
   readonly cache: TailCache;
-  readonly ahead: ReadAhead;
+  readonly residents: Residents;
 }
 
 function newCluster(config: BrokerConfig): NewCluster {
@@ -450,40 +344,4 @@ function newCluster(config: BrokerConfig): NewCluster {
     shardCount: config.shards,
     sharedAddress: config.advertise === 'single',
   };
-}
-
-function partitionsOf(
-  config: BrokerConfig,
-  { clock, random, logger, events = noEvents, tracer }: NodePorts,
-  shards: Shards,
-  catalog: TopicCatalog,
-  cache: TailCache,
-  refusedBatches: RefusedBatches,
-) {
-  const definition = definePartition(
-    {
-      mailboxMessagesMax: config.mailboxMessagesMax,
-      passivateAfterMs: config.actorPassivateAfterMs,
-      checkpointBatches: config.partitionCheckpointBatches,
-    },
-    {
-      onCommitted(key, baseOffset, nextOffset, bytes) {
-        cache.add(key, baseOffset, nextOffset, bytes);
-        const topic = catalog.byId(key.slice(0, 22));
-        if (topic !== undefined) events.produced(topic.name, Number(nextOffset - baseOffset), bytes.length);
-      },
-    },
-    refusedBatches,
-  );
-  const exists = (key: PartitionKey): boolean => {
-    const { topicId, index } = parsePartitionKey(key);
-    return index < (catalog.byId(topicId)?.partitionCount ?? 0);
-  };
-  return new ActorKind(definition, (key) => bindPartition(key as PartitionKey, shards, exists), {
-    clock,
-    random,
-    logger,
-    events,
-    tracer,
-  });
 }

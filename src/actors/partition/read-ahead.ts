@@ -31,24 +31,24 @@ export class ReadAhead {
   }
 
   /**
-   * Answers a read by what was fetched ahead, or by `fetch`, and begins to fetch what comes next.
-   * @param isWorthwhile whether a read from this offset would have to be fetched
-   * @throws as `fetch`
+   * Answers a read by what was fetched ahead, or by `load`, and begins to fetch what comes next.
+   * @param isWorthwhile whether a read from this offset would have to be loaded
+   * @throws as `load`
    */
   async read(
     key: PartitionKey,
     range: ReadRange,
-    fetch: (range: ReadRange) => Promise<Uint8Array[]>,
+    load: (range: ReadRange) => Promise<Uint8Array[]>,
     isWorthwhile: (offset: bigint) => boolean,
   ): Promise<Uint8Array[]> {
     const { fromOffset, endOffset, bytesMax } = range;
     // A guess that came to nothing (one large batch, a store that was away then) is made good by reading.
     const ahead = await this.#take(key, fromOffset, bytesMax)?.catch(() => []);
     const found = ahead !== undefined && ahead.length > 0;
-    const chunks = found ? ahead : await fetch(range);
+    const chunks = found ? ahead : await load(range);
     const next = chunks.length === 0 ? endOffset : endOffsetOf(chunks.at(-1) as Uint8Array);
     if (next < endOffset && isWorthwhile(next)) {
-      this.#begin(key, next, bytesMax, () => fetch({ fromOffset: next, endOffset, bytesMax, atLeastOne: false }));
+      this.#begin(key, next, bytesMax, () => load({ fromOffset: next, endOffset, bytesMax, atLeastOne: false }));
     }
     return chunks;
   }

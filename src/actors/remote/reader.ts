@@ -35,13 +35,13 @@ export class OwnedReader implements PartitionReader {
     const shard = this.#shardOf(key);
     if (this.#owners.isLocal(shard)) return this.#local.read(key, fromOffset, endOffset, bytesMax, atLeastOne);
     if (fromOffset >= endOffset) return [];
-    const fetch = (message: ReadRange) =>
+    const load = (message: ReadRange) =>
       this.#owners.send(
         shard,
         () => this.#local.read(key, message.fromOffset, message.endOffset, message.bytesMax, message.atLeastOne),
         { service: 'log', key, kind: 'read', message, timeoutMs: READ_TIMEOUT_MS, trace },
       );
-    return this.#ahead.read(key, { fromOffset, endOffset, bytesMax, atLeastOne }, fetch, () => true);
+    return this.#ahead.read(key, { fromOffset, endOffset, bytesMax, atLeastOne }, load, () => true);
   }
 
   offsetByTimestamp(key: PartitionKey, query: TimestampQuery): Promise<FoundRecord | undefined> {

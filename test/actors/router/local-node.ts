@@ -65,7 +65,7 @@ function connect(node: Node, reasons: ReadonlyMap<number, string>): LocalClient 
   const waiting = new Map<number, { resolve: (frame: Buffer) => void; reject: (error: Error) => void }>();
   let closed = false;
   let correlationId = 0;
-  const connection = node.accept(
+  const connection = node.connections.accept(
     {
       write(chunks, sent) {
         for (const chunk of chunks) {

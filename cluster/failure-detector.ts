@@ -56,8 +56,8 @@ export interface FailureDetector {
 }
 
 /** Heartbeats, and looks around, in one detection time. */
-const HEARTBEATS = 15;
-const CHECKS = 30;
+const HEARTBEATS = 30;
+const CHECKS = 60;
 /**
  * The part of the detection time that counts of a longer stretch in which this process did not get to look around. More
  * than one heartbeat's, so that it speaks right after it.

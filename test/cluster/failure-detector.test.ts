@@ -9,6 +9,7 @@ import { SeededRandom } from '../sim/random.ts';
 import { Scheduler } from '../sim/scheduler.ts';
 
 const DETECTION_MS = 3_000;
+const propertyTimeoutMs = 120_000;
 
 interface Station {
   readonly nodeId: number;
@@ -129,7 +130,7 @@ describe('the failure detector', () => {
     for (const nodeId of [1, 2]) {
       const [first] = air.stations.get(nodeId)!.told;
       expect(first!.what).to.equal('suspects 3');
-      expect(first!.atMs - diedMs).to.be.within(DETECTION_MS - 20, DETECTION_MS * 1.1 + 20);
+      expect(first!.atMs - diedMs).to.be.within(DETECTION_MS - 20, DETECTION_MS * 1.05 + 20);
     }
   });
 
@@ -180,7 +181,7 @@ describe('the failure detector', () => {
     await air.scheduler.advance(DETECTION_MS * 1.2);
     const [first, ...more] = air.stations.get(2)!.told;
     expect(first!.what).to.equal('cut off');
-    expect(first!.atMs - cutMs).to.be.within(DETECTION_MS * (14 / 15) - 20, DETECTION_MS * (31 / 30) + 20);
+    expect(first!.atMs - cutMs).to.be.within(DETECTION_MS * (29 / 30) - 20, DETECTION_MS * (61 / 60) + 20);
     expect(more).to.deep.equal([]);
     expect(air.what(1)).to.deep.equal(['suspects 2']);
     air.stations.get(2)!.cutOff = false;
@@ -200,7 +201,8 @@ describe('the failure detector', () => {
     expect(air.what(1)).to.not.include('suspects 3');
   });
 
-  it('forgives stalls shorter than the detection time, whenever they begin and whatever is done first after them', async () => {
+  it('forgives stalls shorter than the detection time, whenever they begin and whatever is done first after them', async function () {
+    this.timeout(propertyTimeoutMs);
     const stall = fc.record({
       nodes: fc.subarray([1, 2, 3], { minLength: 1 }),
       forMs: fc.integer({ min: 50, max: DETECTION_MS - 50 }),
@@ -220,7 +222,7 @@ describe('the failure detector', () => {
         await air.scheduler.advance(DETECTION_MS * 2);
         for (const nodeId of [1, 2, 3]) expect(air.what(nodeId)).to.deep.equal([]);
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
@@ -274,7 +276,8 @@ describe('the failure detector', () => {
     for (const nodeId of [1, 2, 3]) expect(air.what(nodeId)).to.deep.equal([]);
   });
 
-  it('in random faults suspects the silent only, and every node that stays dead', async () => {
+  it('in random faults suspects the silent only, and every node that stays dead', async function () {
+    this.timeout(propertyTimeoutMs);
     const fault = fc.record({
       node: fc.integer({ min: 1, max: 4 }),
       kind: fc.constantFrom('pause' as const, 'cut' as const, 'all' as const),

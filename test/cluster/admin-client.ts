@@ -51,8 +51,6 @@ export class AdminClient {
   }
 }
 
-const listening = /^listening (http:\/\/127\.0\.0\.1:\d+)$/gm;
-
 /** Starts a broker with an admin port on a free port. */
 export async function startAdministered(
   options: BrokerOptions = {},
@@ -64,7 +62,6 @@ export async function startAdministered(
 
 /** Where a running broker has said last that its admin port is. @throws Error when it has not */
 export function adminBase(broker: BrokerProcess): string {
-  const base = [...broker.output().matchAll(listening)].at(-1)?.[1];
-  if (base === undefined) throw new Error(`no admin port is said:\n${broker.output()}`);
-  return base;
+  if (broker.admin === undefined) throw new Error(`no admin port is said:\n${broker.output()}`);
+  return broker.admin;
 }

@@ -8,6 +8,7 @@ import { joinGroup } from '../../src/protocol/apis/join-group.ts';
 import { listOffsets } from '../../src/protocol/apis/list-offsets.ts';
 import { metadata } from '../../src/protocol/apis/metadata.ts';
 import { offsetCommit } from '../../src/protocol/apis/offset-commit.ts';
+import { offsetFetch } from '../../src/protocol/apis/offset-fetch.ts';
 import { produce } from '../../src/protocol/apis/produce.ts';
 import { syncGroup } from '../../src/protocol/apis/sync-group.ts';
 import type { CompressionType } from '../../src/protocol/records/compression.ts';
@@ -148,7 +149,14 @@ export class Conversation {
     return new Map(topics[0]!.partitions.map(({ partitionIndex, leaderId }) => [partitionIndex, leaderId]));
   }
 
+  /** @throws Error unless all is committed */
   async commit(groupId: string, member: GroupMember, topic: string, offsets: readonly bigint[]): Promise<void> {
+    const errorCode = await this.tryCommit(groupId, member, topic, offsets);
+    if (errorCode !== 0) throw new Error(`commit: error code ${errorCode}`);
+  }
+
+  /** Commits the offsets of partitions 0, 1, …. @returns the first error code, 0 if there is none */
+  async tryCommit(groupId: string, member: GroupMember, topic: string, offsets: readonly bigint[]): Promise<number> {
     const { topics } = await this.#client.send(offsetCommit, 7, {
       groupId,
       generationIdOrMemberEpoch: member.generationId,
@@ -164,8 +172,19 @@ export class Conversation {
         },
       ],
     });
-    const failed = topics[0]!.partitions.find(({ errorCode }) => errorCode !== 0);
-    if (failed !== undefined) throw new Error(`commit: error code ${failed.errorCode}`);
+    return topics[0]!.partitions.find(({ errorCode }) => errorCode !== 0)?.errorCode ?? 0;
+  }
+
+  /** The offset that a group has committed. @throws Error when the answer is an error code */
+  async committed(groupId: string, topic: string, partition: number): Promise<bigint> {
+    const { errorCode, topics } = await this.#client.send(offsetFetch, 5, {
+      groupId,
+      topics: [{ name: topic, partitionIndexes: [partition] }],
+    });
+    const found = topics[0]?.partitions[0];
+    const problem = errorCode || (found?.errorCode ?? 0);
+    if (problem !== 0) throw new Error(`offset fetch: error code ${problem}`);
+    return found!.committedOffset;
   }
 }
 

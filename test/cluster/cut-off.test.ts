@@ -76,7 +76,12 @@ describe('a node that is cut off from NATS alone', () => {
     const ownGroup = groupsOf(cutOffId)[3]!;
     const ownMember = await own.join(ownGroup, 'pulses');
     load = await Load.start(() => alive().bootstrap, command, 'cut-off', 12);
-    const pulses = await Pulses.begin(alive().bootstrap, 'pulses', [...Array(12).keys()], groups);
+    const pulses = await Pulses.begin({
+      bootstraps: [alive().bootstrap],
+      topic: 'pulses',
+      partitions: [...Array(12).keys()],
+      groupIds: groups,
+    });
 
     await load.everyPartition();
     await pulses.beating();
@@ -118,7 +123,7 @@ describe('a node that is cut off from NATS alone', () => {
       expect(cutOff().output()).to.match(/shard append failed .*code=fenced/);
     });
     await pulses.beating();
-    await pulses.end();
+    expect(await pulses.end()).to.deep.equal([]);
     const records = await other.fetchRecords('pulses', before[0]!, 0n);
     expect(records.includes('into the void')).to.equal(false);
     expect(Number(await other.endOffset('pulses', before[0]!))).to.be.above(Number(end));

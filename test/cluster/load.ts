@@ -11,6 +11,13 @@ const group = 'follower';
 const producerName = 'producer';
 const waitTimeoutMs = 60_000;
 
+export interface LoadPace {
+  /** To wait for at the start. */
+  readonly acks?: number;
+  /** Records a second; as fast as it goes unless given. */
+  readonly rate?: number;
+}
+
 export class Load {
   readonly #bootstrap: () => string;
   readonly #command: Command;
@@ -22,7 +29,7 @@ export class Load {
   readonly #deliveries: Gaps;
   readonly #complaints: string[] = [];
 
-  private constructor(bootstrap: () => string, command: Command, topic: string, partitions: number) {
+  private constructor(bootstrap: () => string, command: Command, topic: string, partitions: number, rate: number) {
     this.#bootstrap = bootstrap;
     this.#command = command;
     this.#topic = topic;
@@ -33,7 +40,11 @@ export class Load {
       ...at,
       ...['--group', `${group}-${topic}`, '--session-timeout-ms', '6000'],
     ]);
-    this.#producer = new ClientRun('franz-go', command, ['load', ...at, '--name', producerName]);
+    this.#producer = new ClientRun('franz-go', command, [
+      'load',
+      ...at,
+      ...['--name', producerName, '--rate', String(rate)],
+    ]);
     this.#acks = new Gaps(this.#producer, 'acked');
     this.#deliveries = new Gaps(this.#follower, 'record');
     for (const { process } of [this.#producer, this.#follower])
@@ -46,11 +57,11 @@ export class Load {
     command: Command,
     topic: string,
     partitions: number,
-    pace: { readonly acks: number } = { acks: 300 },
+    pace: LoadPace = {},
   ): Promise<Load> {
     await createTopic(bootstrap(), topic, partitions);
-    const load = new Load(bootstrap, command, topic, partitions);
-    await load.acks(pace.acks);
+    const load = new Load(bootstrap, command, topic, partitions, pace.rate ?? 0);
+    await load.acks(pace.acks ?? 300);
     return load;
   }
 

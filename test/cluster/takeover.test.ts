@@ -69,7 +69,12 @@ describe('a cluster of which a node dies', () => {
         ...[...leaders].filter(([, nodeId]) => nodeId === victim + 1).map(([partition]) => `partition ${partition}`),
         ...groups.get(victim + 1)!.map((groupId) => `group ${groupId}`),
       ]);
-      const pulses = await Pulses.begin(cluster.nodes[survivor]!.bootstrap, topic, [...leaders.keys()], chosen);
+      const pulses = await Pulses.begin({
+        bootstraps: [cluster.nodes[survivor]!.bootstrap],
+        topic,
+        partitions: [...leaders.keys()],
+        groupIds: chosen,
+      });
       try {
         await pulses.beating();
         pulses.reset();
@@ -77,7 +82,7 @@ describe('a cluster of which a node dies', () => {
         await pulses.beating();
         await pulses.beating();
       } finally {
-        await pulses.end();
+        expect(await pulses.end()).to.deep.equal([]);
       }
       const gaps = [...pulses.gapsMs()];
       const longest = (kind: string, ofVictim: boolean) =>
@@ -134,7 +139,12 @@ describe('a cluster of which a node dies that owned a shard with much in it', ()
       await conversation.commit(groupId, member, topic, [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n]);
     });
 
-    const pulses = await Pulses.begin(cluster.nodes[survivor]!.bootstrap, topic, others.slice(0, 4), []);
+    const pulses = await Pulses.begin({
+      bootstraps: [cluster.nodes[survivor]!.bootstrap],
+      topic,
+      partitions: others.slice(0, 4),
+      groupIds: [],
+    });
     await pulses.beating();
     pulses.reset();
     const printed = cluster.nodes.map((node) => node.output().length);

@@ -1,31 +1,67 @@
-// npm run test:soak: nodes and nats-servers killed at random under idempotent load, SOAK_KILLS (100) times. TEST_SEED repeats
-// the choice of victims.
+// npm run test:soak: processes of a whole cluster killed at random under idempotent load, SOAK_KILLS (100) times: nodes, NATS
+// servers, SeaweedMQ's brokers and the SeaweedFS server behind them. TEST_SEED repeats the choice of victims;
+// SOAK_STORAGE=journal does without SeaweedFS.
+//
+// Beside the load (a producer and a group member of franz-go) every partition and some groups are asked in a row through
+// nodes that live: that is the cluster's own time, the client's is the load's. After some kills the load ends, everything is
+// moved to SeaweedMQ, and what all clients were told is compared with what is there.
 
 import { expect } from 'chai';
+import { createTopic } from '../clients/target.ts';
 import { goProgram } from '../clients/toolchain.ts';
 import { Load } from '../cluster/load.ts';
+import { Pulses } from '../cluster/pulses.ts';
+import { SeaweedView, startSeaweedCluster } from '../cluster/seaweed-cluster.ts';
 import { type ClusterProcesses, startCluster } from '../support/cluster-process.ts';
+import { machineLagMs, resetMachineLag } from '../support/machine-lag.ts';
+import { randomFrom, spread, type Victim, type VictimKind, victimsOf } from './victims.ts';
 
 const kills = Number(process.env.SOAK_KILLS ?? 100);
 const seed = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000);
 const detectionMs = Number(process.env.SOAK_DETECTION_MS ?? 3_000);
+const storage = process.env.SOAK_STORAGE ?? 'seaweed';
 const partitions = 12;
+const groupCount = 12;
+/** Records a second: a machine that is busy with them alone would show its own slowness and not the cluster's. */
+const rate = 2_000;
+/** Between the requests to a partition or a group, ms. */
+const pulseRestMs = 50;
 /** A fresh topic and producer after so many kills, so that what is kept in memory stays bounded. */
 const killsOfOneLoad = 10;
+/** Beyond the time of detection: the election of the next owners, and their opening of the shards. */
+const electionMs = 1_000;
+/** What the client adds to it: its metadata may be 100 ms old and it waits 50 ms between tries, twice; it dials anew. */
+const clientMs = 400;
+/** NATS elects a leader of its streams after 4 to 9 s; the append that was lost with the old one is resolved then. */
+const natsElectionMs = 12_000;
+const moveTimeoutMs = 240_000;
 
-describe(`a cluster of three nodes and three NATS servers, ${kills} kills, seed ${seed}`, () => {
+/** One kill: how long what was not available, ms. */
+interface Outage {
+  readonly victim: Victim;
+  readonly partitionMs: number;
+  readonly groupMs: number;
+  readonly ackMs: number;
+  readonly deliveryMs: number;
+  readonly lagMs: number;
+}
+
+describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () => {
   let cluster: ClusterProcesses;
   let load: Load | undefined;
+  let pulses: Pulses | undefined;
+  let acked = 0;
 
   before(async () => {
-    cluster = await startCluster({
-      natsServers: 3,
-      config: {
-        'failure.detection.ms': String(detectionMs),
-        'group.initial.rebalance.delay.ms': '100',
-        'group.min.session.timeout.ms': '1000',
-      },
-    });
+    const config = {
+      'failure.detection.ms': String(detectionMs),
+      'group.initial.rebalance.delay.ms': '100',
+      'group.min.session.timeout.ms': '1000',
+      'offsets.topic.num.partitions': '12',
+    };
+    cluster = await (storage === 'seaweed'
+      ? startSeaweedCluster({ natsServers: 3, weed: { brokers: 2 }, config })
+      : startCluster({ natsServers: 3, config }));
   });
   afterEach(function () {
     if (this.currentTest?.state !== 'failed') return;
@@ -36,51 +72,106 @@ describe(`a cluster of three nodes and three NATS servers, ${kills} kills, seed 
     await cluster?.close();
   });
 
-  it('loses, repeats and reorders nothing', async () => {
+  it('loses, repeats and reorders nothing, forgets no group, and is there again in time', async () => {
     const command = await goProgram('franz-go');
     const random = randomFrom(seed);
-    const gapsMs = { node: [] as number[], nats: [] as number[] };
-    let acked = 0;
+    const victims = victimsOf(cluster);
+    const outages: Outage[] = [];
     for (let kill = 0; kill < kills; kill++) {
       if (kill % killsOfOneLoad === 0) {
-        if (load !== undefined) acked += (await load.finish(`seed ${seed}, kill ${kill}`)).acked;
-        load = await Load.start(() => cluster.nodes[0]!.bootstrap, command, `soak-${kill}`, partitions);
+        await finishLoad(`seed ${seed}, kill ${kill}`);
+        const topic = `soak-${kill}`;
+        load = await Load.start(() => cluster.nodes[0]!.bootstrap, command, topic, partitions, { rate });
+        pulses = await Pulses.begin({
+          bootstraps: cluster.nodes.map(({ bootstrap }) => bootstrap),
+          topic: await pulseTopic(kill),
+          partitions: [...Array(partitions).keys()],
+          groupIds: Array.from({ length: groupCount }, (_, at) => `pulse-${kill}-${at}`),
+          restMs: pulseRestMs,
+        });
       }
-      const current = load!;
-      await current.everyPartition();
-      current.resetGaps();
-      const at = Math.floor(random() * 6);
-      const node = at < 3 ? cluster.nodes[at] : undefined;
-      const server = cluster.nats.servers[at % 3]!;
-      await (node ?? server).kill();
-      await current.everyPartition();
-      await current.everyPartition();
-      gapsMs[node === undefined ? 'nats' : 'node'].push(current.longestGapMs);
-      await (node === undefined ? server.start() : node.restart());
-      await current.acks(300);
-      console.log(
-        `      kill ${kill + 1}: ${node === undefined ? 'NATS' : 'node'} ${(at % 3) + 1}, longest gap ${Math.round(current.longestGapMs)} ms`,
-      );
+      const outage = await suffer(victims[Math.floor(random() * victims.length)]!);
+      outages.push(outage);
+      console.log(`      kill ${kill + 1}: ${told(outage)}`);
     }
-    if (load !== undefined) acked += (await load.finish(`seed ${seed}, the end`)).acked;
-    for (const [victim, ms] of Object.entries(gapsMs)) {
-      const sorted = [...ms].sort((a, b) => a - b);
-      const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
-      console.log(
-        `      ${victim}: ${ms.length} kills, gap median ${Math.round(median)}, largest ${Math.round(sorted.at(-1) ?? 0)} ms`,
-      );
-    }
+    await finishLoad(`seed ${seed}, the end`);
+    report(outages);
     expect(acked).to.be.above(kills);
+    expect(outages.filter((outage) => !inTime(outage)).map(told)).to.deep.equal([]);
   });
-});
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-function randomFrom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
+  /** Kills it, waits until everything is served again, and starts it again. */
+  async function suffer(victim: Victim): Promise<Outage> {
+    await load!.everyPartition();
+    await load!.everyDelivery();
+    await pulses!.beating();
+    load!.resetGaps();
+    pulses!.reset();
+    resetMachineLag();
+    await victim.kill();
+    for (let round = 0; round < 2; round++) {
+      await load!.everyPartition();
+      await load!.everyDelivery();
+      await pulses!.beating();
+    }
+    const gaps = [...pulses!.gapsMs()];
+    const longest = (kind: string): number =>
+      Math.max(...gaps.filter(([name]) => name.startsWith(kind)).map(([, ms]) => ms));
+    const outage = {
+      victim,
+      partitionMs: longest('partition'),
+      groupMs: longest('group'),
+      ackMs: load!.longestGapMs,
+      deliveryMs: load!.longestDeliveryGapMs,
+      lagMs: machineLagMs(),
+    };
+    await victim.start();
+    await load!.acks(300);
+    return outage;
+  }
+
+  /** A topic of its own, so that what the load's clients were told stays all there is in theirs. */
+  async function pulseTopic(kill: number): Promise<string> {
+    const topic = `pulses-${kill}`;
+    await createTopic(cluster.nodes[0]!.bootstrap, topic, partitions);
+    return topic;
+  }
+
+  async function finishLoad(at: string): Promise<void> {
+    expect((await pulses?.end()) ?? [], at).to.deep.equal([]);
+    pulses = undefined;
+    const { weed } = cluster;
+    const moved = async (): Promise<void> => {
+      if (weed !== undefined) await new SeaweedView(cluster).settled(moveTimeoutMs);
+    };
+    if (load !== undefined) acked += (await load.finish(at, moved)).acked;
+  }
+
+  function inTime({ victim, partitionMs, groupMs, ackMs, deliveryMs, lagMs }: Outage): boolean {
+    const limits: Record<VictimKind, number> = {
+      node: detectionMs + electionMs,
+      'NATS server': natsElectionMs,
+      // Neither producers nor those who read at the end notice.
+      'SeaweedMQ broker': electionMs,
+      'SeaweedFS server': electionMs,
+    };
+    const limitMs = limits[victim.kind] + lagMs;
+    return Math.max(partitionMs, groupMs) <= limitMs && Math.max(ackMs, deliveryMs) <= limitMs + clientMs;
+  }
+
+  function told({ victim, partitionMs, groupMs, ackMs, deliveryMs, lagMs }: Outage): string {
+    const [partition, group, ack, delivery] = [partitionMs, groupMs, ackMs, deliveryMs].map(Math.round);
+    return `${victim.name}: partitions ${partition}, groups ${group} ms; at the client acks ${ack}, records ${delivery} ms; lag ${lagMs} ms`;
+  }
+
+  function report(outages: readonly Outage[]): void {
+    console.log(`      ${acked} acked; median / 90 % / longest, ms`);
+    for (const kind of new Set(outages.map(({ victim }) => victim.kind))) {
+      const own = outages.filter(({ victim }) => victim.kind === kind);
+      const of = (figure: (outage: Outage) => number): string => spread(own.map(figure));
+      console.log(
+        `      ${kind}, ${own.length} kills: partitions ${of(({ partitionMs }) => partitionMs)}, groups ${of(({ groupMs }) => groupMs)}; at the client acks ${of(({ ackMs }) => ackMs)}, records ${of(({ deliveryMs }) => deliveryMs)}`,
+      );
+    }
+  }
+});

@@ -10,6 +10,7 @@ const repositoryRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 20_000;
 const listening = /^listening PLAINTEXT:\/\/127\.0\.0\.1:(\d+)$/;
+const administered = /^listening (http:\/\/127\.0\.0\.1:\d+)$/;
 
 /** Takes settings of the surrounding shell away, so that a test's broker is configured by the test alone. */
 const withoutSettings = Object.fromEntries(
@@ -37,6 +38,8 @@ export interface BrokerProcess {
   readonly bootstrap: string;
   readonly pid: number;
   readonly dataDir: string;
+  /** `http://127.0.0.1:port` of the admin port, if it has one. */
+  readonly admin?: string | undefined;
   /** What it printed, over all its starts. */
   output(): string;
   /** SIGTERM, then waits for the end. @throws Error when it does not end with exit code 0 in time. */
@@ -54,6 +57,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<BrokerPr
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'sargasso-')));
   let printedBefore = '';
   let port = options.port ?? 0;
+  let admin: string | undefined;
   let current = await run();
 
   async function run(): Promise<StartedProcess> {
@@ -71,6 +75,9 @@ export async function startBroker(options: BrokerOptions = {}): Promise<BrokerPr
     const started = new StartedProcess('broker', process.execPath, [...main, ...args], {
       cwd: repositoryRoot,
       env: { ...withoutSettings, ...options.env },
+      onLine: (line) => {
+        admin = administered.exec(line)?.[1] ?? admin;
+      },
     });
     try {
       const line = await started.line('that it listens', (text) => listening.test(text), startTimeoutMs);
@@ -91,6 +98,9 @@ export async function startBroker(options: BrokerOptions = {}): Promise<BrokerPr
     },
     get pid() {
       return current.pid;
+    },
+    get admin() {
+      return admin;
     },
     dataDir,
     output: () => printedBefore + current.output(),

@@ -20,7 +20,8 @@ func franzPatient(o options) []kgo.Opt {
 }
 
 // franzLoad produces numbered records to every partition in turn until SIGTERM: `<name>:<number in the partition>`. Its
-// index in an acked event is that number. A record that the broker refuses for good ends it with an error.
+// index in an acked event is that number. A record that the broker refuses for good ends it with an error. It produces at
+// the rate asked for, save that it catches up after a wait.
 func franzLoad(o options) error {
 	c, err := kgo.NewClient(append(franzPatient(o), kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RequiredAcks(kgo.AllISRAcks()), kgo.MaxBufferedRecords(400), kgo.ProducerBatchMaxBytes(4096),
@@ -31,6 +32,7 @@ func franzLoad(o options) error {
 	defer c.Close()
 	asked := terminated()
 	failed := make(chan error, 1)
+	due := time.Now()
 	for number := 0; ; number++ {
 		for p := range int32(o.partitions) {
 			select {
@@ -39,6 +41,10 @@ func franzLoad(o options) error {
 			case err := <-failed:
 				return err
 			default:
+			}
+			if o.rate > 0 {
+				due = due.Add(time.Second / time.Duration(o.rate))
+				time.Sleep(time.Until(due))
 			}
 			r := &kgo.Record{Topic: o.topic, Partition: p, Value: fmt.Appendf(nil, "%s:%d", o.name, number)}
 			c.Produce(context.Background(), r, func(acked *kgo.Record, err error) {

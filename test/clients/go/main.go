@@ -17,7 +17,7 @@ import (
 type options struct {
 	bootstrap, topic, codec, group, reset, name string
 	idempotent                                  bool
-	partitions, count, groups                   int
+	partitions, count, groups, rate             int
 	sessionTimeout, heartbeat                   time.Duration
 }
 
@@ -71,6 +71,7 @@ func main() {
 	flags.IntVar(&o.partitions, "partitions", 0, "partitions of the topic")
 	flags.IntVar(&o.count, "count", 0, "records to read; members: of each group")
 	flags.IntVar(&o.groups, "groups", 0, "members: groups")
+	flags.IntVar(&o.rate, "rate", 0, "load: records a second; 0 as fast as it goes")
 	flags.DurationVar(&o.heartbeat, "heartbeat", time.Second, "members: heartbeat interval")
 	timeoutMs := flags.Int("session-timeout-ms", 6000, "session time-out")
 	_ = flags.Parse(os.Args[3:])

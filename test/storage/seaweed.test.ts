@@ -166,6 +166,16 @@ describe('SeaweedMQ store', function () {
     await log.expectReadable(shard);
   });
 
+  it('says that all is well again after a filer was away, though there is nothing to move', async () => {
+    const store = world.store({ callTimeoutMs: 3_000, sweepIntervalMs: 100 });
+    await store.openShard(0, 1);
+    const fault = () => store.status().lastFault;
+    await weed.server.kill();
+    await until('the fault shows', restartTimeoutMs, () => fault() !== undefined, fault);
+    await weed.server.start();
+    await until('it is over', restartTimeoutMs, () => fault() === undefined, fault);
+  });
+
   it('notices a broker that hangs, and one that comes back with the same messages does no harm', async () => {
     const store = world.store({ ackTimeoutMs: 1_000, callTimeoutMs: 1_000 });
     const shard = await store.openShard(0, 1);

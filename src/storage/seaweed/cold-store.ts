@@ -101,7 +101,7 @@ export interface ColdStoreStatus {
   /** Wall-clock ms of the last acknowledgement and the last proof; undefined before the first. */
   readonly lastAckMs: number | undefined;
   readonly lastProofMs: number | undefined;
-  /** What last went wrong and when; undefined again after the next proof. */
+  /** What last went wrong and when; undefined again after the next proof, or when the filer answers and nothing is to move. */
   readonly lastFault: { readonly message: string; readonly atMs: number } | undefined;
   /** Bytes that readers were given, and how many runs they had to wait for. */
   readonly readBytes: number;

@@ -20,6 +20,11 @@ export class SeaweedCounters {
     this.lastFault = { message: error instanceof Error ? error.message : String(error), atMs };
   }
 
+  /** The filer has answered after something went wrong. What is being moved shows by its proof that it can be. */
+  reachable(): void {
+    if (this.unprovenBytes === 0) this.lastFault = undefined;
+  }
+
   proven(bytes: number, atMs: number): void {
     this.movedRuns++;
     this.movedBytes += bytes;

@@ -167,7 +167,10 @@ export class SeaweedShard implements ColdShard {
 
   /** Deletes what is dead and writes index pages, now. For tests; it happens by itself every few seconds. */
   async round(): Promise<void> {
-    if (this.#files.isBehind) await this.#files.refresh();
+    if (this.#files.isBehind) {
+      await this.#files.refresh();
+      this.#context.counters.reachable();
+    }
     if (this.#adopted) await this.#sweeper.sweep(this.#mover?.openTopic);
     await this.#files.writePages(this.#mover?.openTopic);
   }

@@ -2,7 +2,7 @@
 // are removed once it is certain that they belong to nobody.
 
 import type { Logger } from '../runtime/ports.ts';
-import type { MetadataStore } from '../shard/ports.ts';
+import { type MetadataStore, type PartitionKey, type ShardLog, StorageFault } from '../shard/ports.ts';
 import { parsePartitionKey, type Shards } from '../shard/shards.ts';
 import type { TopicCatalog } from './catalog.ts';
 import { decodeTopicRecord, TOPICS_PREFIX } from './topic-record.ts';
@@ -21,10 +21,8 @@ export interface OrphanLogsEnvironment {
  */
 export async function removeOrphanLogs(environment: OrphanLogsEnvironment): Promise<number> {
   const { shards, catalog, metadataStore, logger } = environment;
-  const owned = await Promise.all([...shards.all()].map(({ log }) => log.sizes()));
-  const unknown = owned
-    .flatMap((sizes) => [...sizes.keys()])
-    .filter((key) => catalog.byId(parsePartitionKey(key).topicId) === undefined);
+  const logs = await Promise.all([...shards.all()].map(({ log }) => partitionsOf(log)));
+  const unknown = logs.flat().filter((key) => catalog.byId(parsePartitionKey(key).topicId) === undefined);
   if (unknown.length === 0) return 0;
   // The catalog may lag behind. A topic is recorded before anything is written to it, and the logs were read before the
   // records are: what has no record now has none any more.
@@ -45,4 +43,14 @@ export async function removeOrphanLogs(environment: OrphanLogsEnvironment): Prom
   }
   if (count > 0) logger.log('info', 'logs of deleted topics removed', { count });
   return count;
+}
+
+/** The partitions with a log in the shard; none of one that has another owner by now, who looks there itself. */
+async function partitionsOf(log: ShardLog): Promise<PartitionKey[]> {
+  try {
+    return [...(await log.sizes()).keys()];
+  } catch (error) {
+    if (error instanceof StorageFault && error.code === 'fenced') return [];
+    throw error;
+  }
 }

@@ -39,6 +39,15 @@ describe('logs whose topic was deleted while their node was away', () => {
     expect(await removeOrphanLogs(after.services)).to.equal(0);
   });
 
+  it('are looked for in the shards that this node still has when it loses one', async () => {
+    const world = await startNode();
+    await create(world, 'orders', { numPartitions: 2 });
+    for (const index of [0, 1]) await write(world, 'orders', index);
+    const { id } = world.services.catalog.byName('orders')!;
+    await world.store.shards.openShard(world.services.view.shardOf(id, 0), 2);
+    expect(await removeOrphanLogs(world.services)).to.equal(0);
+  });
+
   it('stay while the record of some topic is not understood, since they may be its', async () => {
     const world = await startNode();
     await create(world, 'orders');

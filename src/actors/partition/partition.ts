@@ -11,7 +11,7 @@ import { PARKED } from '../runtime/define.ts';
 import type { PartitionKey } from '../shard/ports.ts';
 import { checkLeaderEpoch, endOfEpoch } from './epochs.ts';
 import { judgeSequence } from './producers.ts';
-import type { AppendReply, PartitionProtocol } from './protocol.ts';
+import type { AppendReply, AppendRequest, PartitionProtocol } from './protocol.ts';
 import type { RefusedBatches } from './refused-batches.ts';
 import { applyRecord, type PartitionRecord, type PartitionState } from './state.ts';
 
@@ -83,6 +83,8 @@ export function definePartition(
       waiters: new Map(),
     }),
     unordered: new Set(['position', 'epochEnd', 'awaitAdvance', 'cancelAwait', 'wakeAll']),
+    // Of a producer with an id a batch is known again.
+    repeatable: (kind, message) => kind !== 'append' || (message as AppendRequest).header.producerId >= 0n,
 
     handlers: {
       append(state, { batch, header, logAppendTimeMs }, turn) {

@@ -167,8 +167,20 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
     return this.#status === 'running' ? { state: this.#state as State, soft: this.#soft as Soft } : undefined;
   }
 
-  /** Ends it without restart: everything not yet answered is refused with `error`. @returns unhandled messages */
+  /**
+   * Ends it without restart: everything not yet answered is refused with `error`, save what may not be sent again and whose
+   * records are on their way: nobody knows what becomes of them.
+   * @returns unhandled messages
+   */
   stop(error: unknown): Envelope[] {
+    return this.#stop(error, ({ kind, message }) => {
+      const { repeatable } = this.#definition;
+      if (repeatable === undefined || repeatable(kind as Kind<P>, message as never)) return error;
+      return new ActorFault('outcome-unknown', 'the actor was stopped while its records were being stored', error);
+    });
+  }
+
+  #stop(error: unknown, refusalOfStoring: (envelope: Envelope) => unknown): Envelope[] {
     if (this.#status === 'stopped') return [];
     this.#status = 'stopped';
     for (const timer of this.#timers.values()) this.#environment.clock.clearTimer(timer);
@@ -176,7 +188,9 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
     const unhandled = this.#mailbox.slice(this.#next);
     this.#mailbox = [];
     this.#next = 0;
-    for (const held of this.#held) for (const [envelope] of held.replies) envelope.reject?.(error);
+    for (const { records, replies } of this.#held) {
+      for (const [envelope] of replies) envelope.reject?.(records.length > 0 ? refusalOfStoring(envelope) : error);
+    }
     this.#held = [];
     for (const envelope of this.#parked) envelope.reject?.(error);
     this.#parked.clear();
@@ -344,7 +358,12 @@ export class Cell<P, State, Soft, Rec> implements Turn<P, Rec> {
 
   #fail(error: unknown): void {
     if (this.#status === 'stopped') return;
-    this.#onFailure(error, this.stop(asUnknownFailure(error)));
+    // A failed commit says itself what became of the records.
+    const refusal = asUnknownFailure(error);
+    this.#onFailure(
+      error,
+      this.#stop(refusal, () => refusal),
+    );
   }
 }
 

@@ -67,6 +67,11 @@ export interface ActorDefinition<P, State, Soft, Rec> {
   readonly handlers: { readonly [K in Kind<P>]: Handler<P, K, State, Soft, Rec> };
   /** Kinds whose replies tell committed facts only, so that they need not wait for commits in flight. */
   readonly unordered?: ReadonlySet<Kind<P>>;
+  /**
+   * Whether a message may be sent again that was stopped while its records were being stored, and so may have had its
+   * effect; absent: all may. Whoever asked is told `outcome-unknown` of one that may not.
+   */
+  repeatable?<K extends Kind<P>>(kind: K, message: MessageOf<P, K>): boolean;
   /** Runs once after each (re)start, before the first message; may start timers and record. */
   started?(state: State, turn: Turn<P, Rec>, soft: Soft): void;
   /** Runs when a turn's records have become durable; may answer parked asks and start timers, not record. */

@@ -49,6 +49,28 @@ describe('a partition writer', () => {
     expect(third.value, 'after the second one, which landed').to.include({ errorCode: ErrorCode.NONE, baseOffset: 2n });
   });
 
+  it('has a batch sent again that is under way when its shard moves on only if that cannot repeat it', async () => {
+    for (const [producerId, code] of [
+      [7n, 'fenced'],
+      [-1n, 'outcome-unknown'],
+    ] as const) {
+      const { partition, scheduler, shards } = await partitionBench({
+        delayMs: (operation) => (operation === 'append' ? 50 : 1),
+      });
+      await advanced(scheduler, partition.ask('position', position));
+      const underWay = watch(partition.ask('append', appendOf({ producerId })));
+      await scheduler.advance(10);
+      shards.suspend();
+      await scheduler.advance(1);
+      expect((underWay.error as StorageFault).code, `producer ${producerId}`).to.equal(code);
+      await scheduler.advance(100);
+      shards.resume();
+      await scheduler.advance(100);
+      const { highWatermark } = await advanced(scheduler, partition.ask('position', position));
+      expect(highWatermark, 'it has landed').to.equal(1n);
+    }
+  });
+
   it('goes on from what is stored when the outcome of an append is unknown', async () => {
     for (const [outcome, next] of [
       ['unknown-applied', 2n],

@@ -28,6 +28,10 @@ export function groupLimits(config: BrokerConfig): GroupLimits {
   };
 }
 
+/** A session timer that fires later than this fires after a stall of the process, whose sockets are still to be read, ms. */
+export const sessionTimerLateMs = 5;
+/** How long members have then to be heard with what they said in time. */
+export const sessionReadMs = 100;
 /** How long asks wait for a partition that is loading before they are told COORDINATOR_LOAD_IN_PROGRESS. */
 export const loadWaitMs = 3_000;
 /** Delay before a partition that could not be loaded is tried again. */

@@ -37,6 +37,28 @@ describe('a session', () => {
     expect(world.clock.timersSet - timers).to.be.at.most(7);
   });
 
+  it('survives a stall of the coordinator during which the member has spoken, and ends after one if it has not', async () => {
+    const { memberIds } = await world.stableGroup(2);
+    const [alive, silent] = memberIds as [string, string];
+    world.clock.stall(11_000);
+    // The timers fire first, then the sockets are read.
+    await world.clock.advance(0);
+    expect(await world.heartbeat(alive, 1)).to.equal(ErrorCode.NONE);
+    await world.clock.advance(1_000);
+    expect(await world.state()).to.equal('PreparingRebalance');
+    expect(await world.heartbeat(silent, 1)).to.equal(ErrorCode.UNKNOWN_MEMBER_ID);
+    expect(await world.heartbeat(alive, 1)).to.equal(ErrorCode.REBALANCE_IN_PROGRESS);
+  });
+
+  it('ends though the coordinator stalls again and again', async () => {
+    const { memberIds } = await world.stableGroup(1);
+    for (let stalls = 0; stalls < 12; stalls++) {
+      world.clock.stall(1_000);
+      await world.clock.advance(0);
+    }
+    expect(await world.heartbeat(memberIds[0]!, 1)).to.equal(ErrorCode.UNKNOWN_MEMBER_ID);
+  });
+
   it('goes on with commits', async () => {
     const { memberIds } = await world.stableGroup(1);
     for (let s = 0; s < 5; s++) {

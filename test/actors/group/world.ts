@@ -45,6 +45,11 @@ export class HandClock implements Clock {
     return this.#timers.size;
   }
 
+  /** The process stands still: time goes by, and no timer fires before the next `advance`. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Moves on, from one due timer to the next, and lets each have its consequences. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;

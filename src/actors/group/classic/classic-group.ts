@@ -54,6 +54,8 @@ export class ClassicGroup {
   joinAttempt = 0;
   /** Monotonic time for which the session timer is set; infinite: not set. */
   sessionTimerMs = Number.POSITIVE_INFINITY;
+  /** The session timer has fired late, and is set once more before anybody is taken out. */
+  sessionsSpared = false;
   /** How many members offer each protocol. */
   readonly #offers = new Map<string, number>();
   awaitingJoinCount = 0;

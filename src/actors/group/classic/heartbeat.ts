@@ -1,6 +1,7 @@
 // Heartbeat: a member shows that it lives and learns whether it has to join again; and what becomes of the silent ones.
 
 import { ErrorCode } from '../../../protocol/errors.ts';
+import { sessionReadMs, sessionTimerLateMs } from '../limits.ts';
 import type { HeartbeatRequest } from '../protocol.ts';
 import type { Member } from './member.ts';
 import { completeJoin, prepareRebalanceOrCompleteJoin } from './rebalance.ts';
@@ -16,10 +17,19 @@ export function heartbeat(context: ClassicContext, request: HeartbeatRequest): n
   return group.state === 'PreparingRebalance' ? ErrorCode.REBALANCE_IN_PROGRESS : ErrorCode.NONE;
 }
 
-/** The session timer has fired: takes out whoever has been silent for too long. */
+/**
+ * The session timer has fired: takes out whoever has been silent for too long. A process that has stalled meanwhile runs its
+ * timers before it reads its sockets, so it gets to do that first.
+ */
 export function expireSessions(context: ClassicContext): void {
   const { group, turn } = context;
+  const late = turn.monotonicMs - group.sessionTimerMs > sessionTimerLateMs;
   group.sessionTimerMs = Number.POSITIVE_INFINITY;
+  group.sessionsSpared = late && !group.sessionsSpared;
+  if (group.sessionsSpared) {
+    watchDeadline(context, turn.monotonicMs + sessionReadMs);
+    return;
+  }
   for (const [memberId, deadlineMs] of [...group.pendingMembers]) {
     if (deadlineMs > turn.monotonicMs || !group.pendingMembers.has(memberId)) continue;
     turn.log('info', 'pending member lapsed', { memberId });

@@ -1,11 +1,12 @@
 // Actors by address, wherever they live: a ref asks the owner of the actor's shard.
 
+import { ErrorCode } from '../../protocol/errors.ts';
 import type { TopicCatalog } from '../admin/catalog.ts';
 import { CONSUMER_OFFSETS } from '../admin/internal-topics.ts';
 import { CoordinatorFault } from '../group/faults.ts';
 import { groupPartition } from '../group/group-partition.ts';
 import type { GroupProtocol, JoinRequest } from '../group/protocol.ts';
-import type { PartitionProtocol } from '../partition/protocol.ts';
+import type { AppendReply, PartitionProtocol } from '../partition/protocol.ts';
 import type { Directory } from '../router/services.ts';
 import type { ActorRef, Kind } from '../runtime/define.ts';
 import type { PartitionKey } from '../shard/ports.ts';
@@ -34,14 +35,12 @@ export function createDirectory({ view, catalog, owners, partitions, groups }: D
       kind: local.kind,
       key: local.key,
       ask: (kind, message, trace) =>
-        owners.send(shard, () => local.ask(kind, message, trace), {
-          service,
-          key: local.key,
-          kind,
-          message,
-          timeoutMs: timeoutOf(kind, message),
-          trace,
-        }),
+        owners.send(
+          shard,
+          () => local.ask(kind, message, trace),
+          { service, key: local.key, kind, message, timeoutMs: timeoutOf(kind, message), trace },
+          isOutOfOrder,
+        ),
     };
   }
 
@@ -67,6 +66,11 @@ function timeoutOf(kind: string, message: unknown): number {
     return Math.max(rebalanceTimeoutMs, sessionTimeoutMs) * 2 + TIMEOUT_MS;
   }
   return kind === 'sync' ? 10 * 60_000 : TIMEOUT_MS;
+}
+
+/** Of a batch whose producer's batch before it has not come: so far it has had no effect. */
+function isOutOfOrder(reply: unknown): boolean {
+  return (reply as Partial<AppendReply> | null)?.errorCode === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER;
 }
 
 function unknownGroup(groupId: string): ActorRef<GroupProtocol> {

@@ -1,12 +1,14 @@
 // Sends a message to whichever node owns its shard: on this node directly, else through the mailbox. While ownership
 // moves, a message that had no effect waits for the next owner and is sent again, so that a client mostly does not notice;
-// after a bound it gets the fault, which tells it to look for the leader itself.
+// after a bound it gets the fault, which tells it to look for the leader itself. Messages that follow one another from a
+// client's pipeline keep their order meanwhile (line.ts).
 
 import { ActorFault } from '../runtime/errors.ts';
 import type { Clock, TimerHandle, TraceContext } from '../runtime/ports.ts';
 import { StorageFault } from '../shard/ports.ts';
 import type { View } from '../shard/view.ts';
 import { isElsewhere } from './faults.ts';
+import { Line } from './line.ts';
 import type { Mailbox, RemoteService } from './mailbox.ts';
 
 export interface OwnersEnvironment {
@@ -20,6 +22,8 @@ export interface OwnersEnvironment {
 
 /** How often a message that waits for an owner is tried again at the latest, ms. */
 const RETRY_MS = 50;
+/** Kinds of messages that clients send without waiting for the answer to the one before, and whose order counts. */
+const IN_ORDER: ReadonlySet<string> = new Set(['append', 'commitOffsets']);
 
 export interface OwnedMessage {
   readonly service: RemoteService;
@@ -34,11 +38,11 @@ export interface OwnedMessage {
 export class Owners {
   readonly #environment: OwnersEnvironment;
   readonly #underWay = new Map<number, Set<(error: Error) => void>>();
-  /** In order of arrival, and woken all together: one that is woken alone would overtake those before it. */
+  /** Messages whose order does not count, and that wait for an owner. */
   #waiting: (() => void)[] = [];
   #wakeTimer: TimerHandle | undefined;
-  /** Messages by key that wait for an owner; later ones to the same actor queue up behind them, so order holds. */
-  readonly #blocked = new Map<string, number>();
+  /** Of the others, by key: the line of each actor that has some under way. */
+  readonly #lines = new Map<string, Line>();
 
   constructor(environment: OwnersEnvironment) {
     this.#environment = environment;
@@ -53,38 +57,82 @@ export class Owners {
   /**
    * Delivers to the owner of `shard` and returns its reply.
    * @param local delivers on this node
+   * @param isEarly whether a reply says that the message has had no effect since one before it is missing
    * @throws as ActorRef.ask
    */
-  async send<T>(shard: number, local: () => Promise<T> | T, message: OwnedMessage): Promise<T> {
-    if (!this.#blocked.has(message.key)) {
+  send<T>(
+    shard: number,
+    local: () => Promise<T> | T,
+    message: OwnedMessage,
+    isEarly: (reply: T) => boolean = () => false,
+  ): Promise<T> {
+    if (!IN_ORDER.has(message.kind)) return this.#freely(shard, local, message);
+    return this.#inOrder(shard, local, message, isEarly);
+  }
+
+  async #freely<T>(shard: number, local: () => Promise<T> | T, message: OwnedMessage): Promise<T> {
+    let deadlineMs: number | undefined;
+    for (;;) {
       try {
         return await this.#once(shard, local, message);
       } catch (error) {
-        if (!isElsewhere(error)) throw error;
+        if (!isElsewhere(error) || this.#nowMs() >= (deadlineMs ?? Number.POSITIVE_INFINITY)) throw error;
       }
+      deadlineMs ??= this.#nowMs() + this.#environment.handoverWaitMs;
+      await this.#change();
     }
-    return this.#whenOwned(shard, local, message);
   }
 
-  async #whenOwned<T>(shard: number, local: () => Promise<T> | T, message: OwnedMessage): Promise<T> {
-    const { clock, handoverWaitMs } = this.#environment;
+  async #inOrder<T>(
+    shard: number,
+    local: () => Promise<T> | T,
+    message: OwnedMessage,
+    isEarly: (reply: T) => boolean,
+  ): Promise<T> {
     const { key } = message;
-    const deadlineMs = clock.monotonicMs() + handoverWaitMs;
-    this.#blocked.set(key, (this.#blocked.get(key) ?? 0) + 1);
+    const line = this.#lines.get(key) ?? new Line();
+    this.#lines.set(key, line);
+    const ticket = line.ticket();
+    const attempt = (): Promise<T> => this.#once(shard, local, message);
+    let deadlineMs = Number.POSITIVE_INFINITY;
+    const noOwner = (): StorageFault => new StorageFault('fenced', `${message.service} ${key} has no owner yet`);
+    let refusal: unknown = line.isWaitedIn ? noOwner() : undefined;
     try {
       for (;;) {
-        await this.#change();
-        const late = clock.monotonicMs() >= deadlineMs;
-        try {
-          return await this.#once(shard, local, message);
-        } catch (error) {
-          if (!isElsewhere(error) || late) throw error;
+        let outcome: Promise<T>;
+        if (refusal === undefined) {
+          line.sent(ticket);
+          outcome = attempt();
+        } else {
+          deadlineMs = Math.min(deadlineMs, this.#nowMs() + this.#environment.handoverWaitMs);
+          this.#lookLater();
+          outcome = line.wait(ticket, deadlineMs, refusal, attempt);
         }
+        try {
+          const reply = await outcome;
+          const again = isEarly(reply) && line.mayHaveOvertaken(ticket) && this.#nowMs() < deadlineMs;
+          if (!again) {
+            line.taken(ticket);
+            return reply;
+          }
+          line.refused(ticket);
+          refusal = noOwner();
+        } catch (error) {
+          // Given up while it waited.
+          if (error === refusal) throw error;
+          if (!isElsewhere(error)) {
+            line.taken(ticket);
+            throw error;
+          }
+          line.refused(ticket);
+          refusal = error;
+        }
+        if (this.#nowMs() < deadlineMs) continue;
+        line.giveUpLate(this.#nowMs());
+        throw refusal;
       }
     } finally {
-      const others = (this.#blocked.get(key) as number) - 1;
-      if (others === 0) this.#blocked.delete(key);
-      else this.#blocked.set(key, others);
+      if (line.isEmpty) this.#lines.delete(key);
     }
   }
 
@@ -123,11 +171,18 @@ export class Owners {
 
   /** Resolves when something has changed, or when it is time to look anyway. */
   #change(): Promise<void> {
-    const { clock } = this.#environment;
-    this.#wakeTimer ??= clock.setTimer(RETRY_MS, () => this.#wakeAll());
+    this.#lookLater();
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
     });
+  }
+
+  #lookLater(): void {
+    this.#wakeTimer ??= this.#environment.clock.setTimer(RETRY_MS, () => this.#wakeAll());
+  }
+
+  #nowMs(): number {
+    return this.#environment.clock.monotonicMs();
   }
 
   #wakeAll(): void {
@@ -136,5 +191,9 @@ export class Owners {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const wake of waiting) wake();
+    for (const line of this.#lines.values()) {
+      line.look(this.#nowMs());
+      if (line.isWaitedIn) this.#lookLater();
+    }
   }
 }

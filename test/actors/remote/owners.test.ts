@@ -71,6 +71,48 @@ describe('a message to the owner of a shard', () => {
     }
   });
 
+  it('keeps its order when refusals come back in any order, and new ones come meanwhile', async () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const { scheduler, owners, state } = story(seed);
+      const random = new SeededRandom(seed).fork('replies');
+      const send = (number: number) =>
+        owners.send(
+          SHARD,
+          // Judged in the moment of the call, by its number as the batch of a producer is; what comes of it takes its time.
+          () => {
+            const { open } = state;
+            const early = number !== state.delivered.length + 1;
+            if (open && !early) state.delivered.push(number);
+            return scheduler.sleep(random.int(1, 40)).then(() => {
+              if (!open) throw new StorageFault('fenced', 'not open');
+              return early ? 'early' : number;
+            });
+          },
+          message,
+          (reply) => reply === 'early',
+        );
+      const sent = [1, 2, 3, 4].map((number) => watch(send(number)));
+      scheduler.after(random.int(10, 200), () => {
+        state.open = true;
+        owners.changed();
+      });
+      for (let number = 5; number <= 12; number++) {
+        await scheduler.advance(random.int(0, 30));
+        sent.push(watch(send(number)));
+      }
+      await scheduler.advance(1_000);
+      expect(state.delivered, `seed ${seed}`).to.deep.equal(sent.map((_, index) => index + 1));
+      expect(sent.map(({ value }) => value)).to.deep.equal(state.delivered);
+    }
+  });
+
+  it('does not wait longer because others wait before it', async () => {
+    const { scheduler, send } = story(1);
+    const refused = Array.from({ length: 100 }, (_, number) => watch(send(number)));
+    await scheduler.advance(HANDOVER_WAIT_MS + 100);
+    for (const { error } of refused) expect((error as StorageFault).code).to.equal('fenced');
+  });
+
   it('is refused when nobody has opened the shard in time', async () => {
     const { scheduler, send } = story(1);
     const refused = watch(send(1));

@@ -10,6 +10,7 @@ import {
   type MemoryWriteOutcome,
 } from '../../src/storage/memory.ts';
 import { type DiskDefect, withDefect } from './defects.ts';
+import type { Links } from './links.ts';
 import type { SimProcess } from './process.ts';
 import type { SeededRandom } from './random.ts';
 
@@ -28,15 +29,18 @@ export class SimDisk {
   readonly #random: SeededRandom;
   readonly #conditions: DiskConditions;
   readonly #defect: DiskDefect | undefined;
+  readonly #links: Links | undefined;
   readonly #disk: MemoryDisk;
   #slowFactor = 1;
   #failure: { outcome: MemoryWriteOutcome; appendsLeft: number } | undefined;
   #readsFail = false;
 
-  constructor(random: SeededRandom, conditions: DiskConditions, defect?: DiskDefect) {
+  /** @param links given when several nodes share the disk, as their journal: it may be out of reach, and outlives them */
+  constructor(random: SeededRandom, conditions: DiskConditions, links: Links | undefined, defect?: DiskDefect) {
     this.#random = random;
     this.#conditions = conditions;
     this.#defect = defect;
+    this.#links = links;
     // A disk that loses what it acknowledged last is one that syncs too late.
     this.#disk = new MemoryDisk({ durability: defect === 'loses-last-append-on-crash' ? 'os' : 'fsync' });
   }
@@ -64,10 +68,14 @@ export class SimDisk {
   }
 
   /** Opens the disk for a process, whose operations end with it. */
-  open(process: SimProcess): { readonly store: MemoryStore; readonly storage: ShardStorage } {
+  open(process: SimProcess, nodeId: number): { readonly store: MemoryStore; readonly storage: ShardStorage } {
     const store = createMemoryStore({
       disk: this.#disk,
-      schedule: (operation, complete) => void process.after(this.#delayMs(operation), complete),
+      schedule: (operation, complete) => {
+        const arrive = (): void =>
+          void process.after(this.#delayMs(operation), () => this.#reach(nodeId, complete, arrive));
+        arrive();
+      },
       faults: {
         beforeAppend: () => {
           if (this.#defect === 'loses-last-append-on-crash') this.#disk.sync();
@@ -87,7 +95,14 @@ export class SimDisk {
   /** The process that had the disk open has died; what it had sent reaches the disk or does not. */
   crash(store: MemoryStore): void {
     store.crash(this.#random.chance(0.5) ? 'apply' : 'drop');
-    this.#disk.losePower();
+    // A journal does not die with a node; its machine's disk does.
+    if (this.#links === undefined) this.#disk.losePower();
+  }
+
+  /** Takes effect now, or when the node reaches the journal again: what it sent before lies in its socket until then. */
+  #reach(nodeId: number, complete: () => void, arrive: () => void): void {
+    if (this.#links === undefined || this.#links.reaches(nodeId, 'journal')) complete();
+    else this.#links.whenJoined(nodeId, 'journal', arrive);
   }
 
   #delayMs(operation: MemoryOperation): number {

@@ -154,6 +154,8 @@ export class Network {
   readonly #links = new Set<Link>();
   readonly #listening = new Map<number, Acceptor>();
   readonly #unreachable = new Set<string>();
+  /** Client and node that do not reach each other. */
+  readonly #parted = new Set<string>();
 
   constructor(scheduler: Scheduler, random: SeededRandom, conditions: NetworkConditions) {
     this.#scheduler = scheduler;
@@ -191,7 +193,18 @@ export class Network {
     this.#unreachable.delete(client);
   }
 
+  /** The client does not reach the node until `rejoin` or `heal`. */
+  part(client: string, nodeId: number): void {
+    this.#parted.add(`${client} ${nodeId}`);
+    for (const link of [...this.#links]) if (link.client === client && link.nodeId === nodeId) link.cut();
+  }
+
+  rejoin(client: string, nodeId: number): void {
+    this.#parted.delete(`${client} ${nodeId}`);
+  }
+
   heal(): void {
+    this.#parted.clear();
     this.#unreachable.clear();
   }
 
@@ -199,7 +212,8 @@ export class Network {
   async connect(client: string, nodeId: number, handlers: SocketHandlers): Promise<ClientSocket | undefined> {
     await this.#scheduler.sleep(this.#delayMs() + this.#delayMs());
     const acceptor = this.#listening.get(nodeId);
-    if (acceptor === undefined || !acceptor.process.alive || this.#unreachable.has(client)) return undefined;
+    const parted = this.#unreachable.has(client) || this.#parted.has(`${client} ${nodeId}`);
+    if (acceptor === undefined || !acceptor.process.alive || parted) return undefined;
     return this.#attach(client, nodeId, acceptor, handlers);
   }
 

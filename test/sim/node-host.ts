@@ -1,11 +1,13 @@
 // A simulated machine that runs one node: starts it from production parts on simulated ports, kills it, stops it
 // properly, and starts it again, as an init system would, when a start fails.
 
-import { Node } from '../../src/actors/node.ts';
+import { createFailureDetector } from '../../cluster/failure-detector.ts';
+import { Node, type NodeObserver, type NodePorts } from '../../src/actors/node.ts';
 import type { LogLevel } from '../../src/actors/runtime/ports.ts';
 import type { BrokerConfig } from '../../src/config.ts';
 import type { MemoryStore } from '../../src/storage/memory.ts';
 import type { SimDisk } from './disk.ts';
+import type { HeartbeatNetwork } from './heartbeats.ts';
 import type { MailboxNetwork } from './mailbox.ts';
 import type { Network } from './network.ts';
 import { SimProcess } from './process.ts';
@@ -28,6 +30,7 @@ export interface NodeHostEnvironment {
   readonly disk: SimDisk;
   /** Absent: there are no other nodes. */
   readonly mailboxes: MailboxNetwork | undefined;
+  readonly heartbeats: HeartbeatNetwork | undefined;
   readonly random: SeededRandom;
   readonly log: NodeLog;
 }
@@ -36,6 +39,8 @@ interface Running {
   readonly process: SimProcess;
   readonly store: MemoryStore;
   node: Node | undefined;
+  /** Who is told of silent nodes. */
+  observer: NodeObserver | undefined;
   stopping: boolean;
 }
 
@@ -64,12 +69,12 @@ export class NodeHost {
   /** Starts the process; tries again after a failed start as long as nobody stops it. */
   start(): void {
     if (this.#running !== undefined) return;
-    const { scheduler, network, disk, mailboxes, random, log } = this.#environment;
+    const { scheduler, network, disk, mailboxes, heartbeats, random, log } = this.#environment;
     const process = new SimProcess(scheduler, this.#wallOffsetMs);
-    const { store, storage } = disk.open(process);
-    const running: Running = { process, store, node: undefined, stopping: false };
+    const { store, storage } = disk.open(process, this.nodeId);
+    const running: Running = { process, store, node: undefined, observer: undefined, stopping: false };
     this.#running = running;
-    const ports = {
+    const ports: NodePorts = {
       clock: process,
       random: random.fork(`process ${scheduler.eventCount}`),
       logger: {
@@ -80,6 +85,7 @@ export class NodeHost {
       storage,
       metadataStore: store.metadata,
       ...(mailboxes === undefined ? {} : { mailbox: mailboxes.mailbox(this.nodeId, process) }),
+      ...(heartbeats === undefined ? {} : { watchNodes: (observer) => this.#watch(running, observer, heartbeats) }),
     };
     Node.start(this.#config, { PLAINTEXT: { host: `node-${this.nodeId}`, port: 9092 } }, ports).then(
       (node) => {
@@ -88,7 +94,7 @@ export class NodeHost {
         network.listen(this.nodeId, {
           process,
           frameBytesMax: this.#config.socketRequestMaxBytes,
-          accept: (port, listener, clientHost) => node.accept(port, listener, clientHost),
+          accept: (port, listener, clientHost) => node.connections.accept(port, listener, clientHost),
         });
       },
       (error) => {
@@ -119,10 +125,12 @@ export class NodeHost {
     if (running.stopping) return;
     running.stopping = true;
     const { node, process, store } = running;
+    await this.#leave(node);
+    if (!process.alive) return;
     network.unlisten(this.nodeId);
     const deadlineMs = scheduler.nowMs + this.#config.drainTimeoutMs;
     node.drain();
-    while (process.alive && node.requestCount > 0 && scheduler.nowMs < deadlineMs) {
+    while (process.alive && node.connections.requestCount > 0 && scheduler.nowMs < deadlineMs) {
       await scheduler.sleep(DRAIN_CHECK_MS);
     }
     if (!process.alive) return;
@@ -132,6 +140,39 @@ export class NodeHost {
     process.die();
     this.#running = undefined;
     network.resetNode(this.nodeId);
+  }
+
+  /** Hands the shards over as cluster/main.ts does, which waits no longer than a drain may take. */
+  async #leave(node: Node): Promise<void> {
+    const { scheduler, log } = this.#environment;
+    const left = node
+      .leave(this.#config.drainTimeoutMs)
+      .catch((error) => log(this.nodeId, 'warn', 'the other nodes were not told of the stop', { error }));
+    await Promise.race([left, scheduler.sleep(this.#config.drainTimeoutMs)]);
+  }
+
+  /** Takes another node to be silent, rightly or not. */
+  suspect(nodeId: number): void {
+    this.#running?.observer?.onSuspect(nodeId);
+  }
+
+  /** What cluster/backend.ts has over NATS. */
+  #watch(running: Running, observer: NodeObserver, heartbeats: HeartbeatNetwork): { stop(): void } {
+    const { process } = running;
+    const { log, scheduler } = this.#environment;
+    running.observer = observer;
+    return createFailureDetector({
+      nodeId: this.nodeId,
+      incarnation: String(scheduler.eventCount),
+      channel: heartbeats.channel(this.nodeId, process),
+      clock: process,
+      logger: { log: (level, event, fields) => log(this.nodeId, level, event, fields) },
+      detectionMs: this.#config.failureDetectionMs,
+      members: () => observer.members(),
+      onSuspect: (nodeId) => observer.onSuspect(nodeId),
+      onSelfIsolated: () => observer.onSelfIsolated(),
+      onSelfReconnected: () => observer.onSelfReconnected(),
+    });
   }
 
   pause(): void {

@@ -34,4 +34,14 @@ export const regressions: readonly Regression[] = [
     nodes: 3,
     was: 'the owner of a shard taken so found out only by an append, and refused or misled its readers meanwhile',
   },
+  {
+    seed: 84,
+    nodes: 3,
+    was: "a producer's batches that waited for their shard's next owner overtook each other, as their refusals came back",
+  },
+  {
+    seed: 118,
+    nodes: 3,
+    was: 'the same as 84: a batch met the next owner before those that the former one had refused',
+  },
 ];

@@ -136,7 +136,12 @@ function drawNodes(random: SeededRandom, count: number): BrokerConfig[] {
     'group.initial.rebalance.delay.ms': String(random.pick([0, 300])),
     'group.min.session.timeout.ms': '500',
   };
-  return Array.from({ length: count }, (_, index) => brokerConfigWith({ ...options, 'node.id': String(index + 1) }));
+  // Drawn last, and for several nodes only: what a seed of one node means stays.
+  const detection: Record<string, string> =
+    count === 1 ? {} : { 'failure.detection.ms': String(random.pick([500, 1_000, 3_000])) };
+  return Array.from({ length: count }, (_, index) =>
+    brokerConfigWith({ ...options, ...detection, 'node.id': String(index + 1) }),
+  );
 }
 
 function drawProducer(random: SeededRandom, index: number, topics: readonly string[]): ProducerPlan {

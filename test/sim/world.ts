@@ -6,7 +6,9 @@ import { ClusterClient } from './clients/cluster-client.ts';
 import type { DiskDefect } from './defects.ts';
 import { SimDisk } from './disk.ts';
 import { EVERY_CLIENT, type Fault, printFault } from './faults.ts';
+import { HeartbeatNetwork } from './heartbeats.ts';
 import { History } from './history.ts';
+import { Links, type Part } from './links.ts';
 import { MailboxNetwork } from './mailbox.ts';
 import { Network, type NetworkConditions } from './network.ts';
 import { NodeHost, type NodeLog } from './node-host.ts';
@@ -28,6 +30,7 @@ export class World {
   readonly scheduler: Scheduler;
   readonly network: Network;
   readonly disk: SimDisk;
+  readonly links: Links;
   readonly history: History;
   readonly nodes: readonly NodeHost[];
   readonly #clients = new Map<string, ClusterClient>();
@@ -37,11 +40,18 @@ export class World {
     this.random = new SeededRandom(options.seed);
     this.scheduler = new Scheduler(this.random.fork('scheduler'));
     this.network = new Network(this.scheduler, this.random.fork('network'), options.network);
-    this.disk = new SimDisk(this.random.fork('disk'), options.disk, options.defect);
+    const several = options.nodes.length > 1;
+    this.links = new Links(this.random.fork('links'));
+    this.disk = new SimDisk(this.random.fork('disk'), options.disk, several ? this.links : undefined, options.defect);
     this.history = new History(() => this.scheduler.nowMs);
     this.#configs = options.nodes;
-    const several = options.nodes.length > 1;
-    const mailboxes = several ? new MailboxNetwork(this.random.fork('mailboxes'), options.network) : undefined;
+    const { delayMeanMs } = options.network;
+    const mailboxes = several
+      ? new MailboxNetwork(this.random.fork('mailboxes'), options.network, this.links)
+      : undefined;
+    const heartbeats = several
+      ? new HeartbeatNetwork(this.random.fork('heartbeats'), this.links, delayMeanMs)
+      : undefined;
     this.nodes = options.nodes.map(
       (config) =>
         new NodeHost(config.nodeId, config, {
@@ -49,6 +59,7 @@ export class World {
           network: this.network,
           disk: this.disk,
           mailboxes,
+          heartbeats,
           random: this.random.fork(`node ${config.nodeId}`),
           log: options.log ?? (() => {}),
         }),
@@ -94,6 +105,7 @@ export class World {
   /** Ends every fault that lasts. */
   heal(): void {
     this.network.heal();
+    this.links.heal();
     this.disk.free();
     this.disk.slowDown(1);
     this.disk.failReads(false);
@@ -108,6 +120,14 @@ export class World {
     const host = this.nodes.find((node) => node.nodeId === nodeId);
     if (host === undefined) throw new Error(`there is no node ${nodeId}`);
     return host;
+  }
+
+  /** Cuts parts from each other for a while. */
+  #cut(links: readonly (readonly [Part, Part])[], forMs: number): void {
+    for (const [one, other] of links) this.links.cut(one, other);
+    this.scheduler.after(forMs, () => {
+      for (const [one, other] of links) this.links.join(one, other);
+    });
   }
 
   #inflict(fault: Fault): void {
@@ -160,6 +180,39 @@ export class World {
         break;
       case 'append-unknown-not-applied':
         disk.failAppends('unknown-not-applied', fault.count);
+        break;
+      case 'node-off-bus':
+        this.#cut([[fault.node, 'bus']], fault.forMs);
+        break;
+      case 'node-off-journal':
+        this.#cut([[fault.node, 'journal']], fault.forMs);
+        break;
+      case 'node-cut-off':
+        this.#cut(
+          [
+            [fault.node, 'bus'],
+            [fault.node, 'journal'],
+          ],
+          fault.forMs,
+        );
+        break;
+      case 'nodes-parted':
+        this.#cut([[fault.node, fault.other]], fault.forMs);
+        break;
+      case 'messages-lost':
+        this.links.lose(fault.chance);
+        scheduler.after(fault.forMs, () => this.links.lose(0));
+        break;
+      case 'messages-slow':
+        this.links.slowDown(fault.factor);
+        scheduler.after(fault.forMs, () => this.links.slowDown(1));
+        break;
+      case 'false-suspicions':
+        for (const [node, suspected] of fault.of) this.#host(node).suspect(suspected);
+        break;
+      case 'client-parted':
+        network.part(fault.client, fault.node);
+        scheduler.after(fault.forMs, () => network.rejoin(fault.client, fault.node));
         break;
       case 'connections-cut':
         network.cut((client) => fault.client === EVERY_CLIENT || client === fault.client);

@@ -44,6 +44,7 @@ export class ProtocolClient {
     request: Encodable<Request>,
   ): Promise<Decoded<Response>> {
     const chunks = encodeRequestFrame(api, version, ++this.#correlationId, 'test', request);
+    if (this.#socket.destroyed) throw new Error('the connection has ended');
     const frame = await new Promise<Buffer>((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#socket.write(Buffer.concat(chunks));

@@ -1,10 +1,19 @@
 // Deliberately broken stores. No world uses them but those that must fail: a checker that lets them pass checks nothing.
 
-import type { BatchEntry, LogEntry, PartitionKey, ShardLog, ShardStorage } from '../../src/actors/shard/ports.ts';
+import {
+  type BatchEntry,
+  type LogEntry,
+  type PartitionKey,
+  type ShardLog,
+  type ShardStorage,
+  StorageFault,
+} from '../../src/actors/shard/ports.ts';
 
 export type DiskDefect =
   /** The append acknowledged last before a crash is gone after it. */
   | 'loses-last-append-on-crash'
+  /** A former owner is not told that its append came too late. */
+  | 'acknowledges-fenced'
   /** Now and then an append is acknowledged and never written. */
   | 'acknowledges-unwritten'
   /** Batch headers and checkpoints come back without their producers, so that repeats are not known after a restart. */
@@ -50,6 +59,11 @@ class DefectiveLog implements ShardLog {
   async append(entries: readonly LogEntry[]): Promise<void> {
     this.#appends++;
     if (this.#defect === 'acknowledges-unwritten' && this.#appends % 10 === 0) return;
+    if (this.#defect === 'acknowledges-fenced') {
+      return this.#log.append(entries).catch((error) => {
+        if (!(error instanceof StorageFault) || error.code !== 'fenced') throw error;
+      });
+    }
     if (this.#defect !== 'hands-out-offsets-again') return this.#log.append(entries);
     // What comes at an offset that is taken is dropped, as by a store that overwrites without looking.
     return this.#log.append(entries.filter((entry) => entry.kind !== 'batch' || !this.#isTaken(entry)));

@@ -5,11 +5,13 @@
 import type { Logger } from '../../actors/runtime/ports.ts';
 import { type PartitionKey, StorageFault } from '../../actors/shard/ports.ts';
 import type { ColdShard, ColdStore } from '../seaweed/cold-store.ts';
+import type { ColdOpenings } from './cold-openings.ts';
 import type { Item } from './message-format.ts';
 import type { ShardState } from './shard-state.ts';
 
 export interface ColdLinkOptions {
   readonly cold: ColdStore;
+  readonly openings: ColdOpenings;
   readonly shard: number;
   readonly epoch: number;
   readonly state: ShardState;
@@ -22,6 +24,7 @@ export class ColdLink {
   readonly #options: ColdLinkOptions;
   #shard: ColdShard | undefined;
   #opening: Promise<void> | undefined;
+  #withdraw: () => void = () => {};
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
   #closing: Promise<void> | undefined;
@@ -34,9 +37,12 @@ export class ColdLink {
     this.#options = options;
   }
 
-  /** Opens it, now or when it is there. */
+  /** Opens it, when it is its turn and it is there. */
   open(): void {
-    this.#opening = this.#open();
+    this.#withdraw = this.#options.openings.add(() => {
+      this.#opening = this.#open();
+      return this.#opening;
+    });
   }
 
   /** The cold shard, if it is open. */
@@ -67,6 +73,7 @@ export class ColdLink {
   async #close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
+    this.#withdraw();
     await this.#opening;
     const opened = this.#shard;
     this.#shard = undefined;

@@ -55,6 +55,11 @@ export interface JournalLimits {
   readonly coldRetryMs: number;
   /** Shards opened at the same time. */
   readonly openingsMax: number;
+  /** The same in the cold store. */
+  readonly coldOpeningsMax: number;
+  /** How long no shard was opened in the journal before one is in the cold store, and the longest that it waits for that. */
+  readonly coldQuietMs: number;
+  readonly coldWaitMaxMs: number;
 }
 
 const KIB = 1 << 10;
@@ -89,6 +94,9 @@ export const JOURNAL_LIMITS: JournalLimits = {
   movedIntervalMs: 500,
   coldRetryMs: 1_000,
   openingsMax: 8,
+  coldOpeningsMax: 2,
+  coldQuietMs: 300,
+  coldWaitMaxMs: 5_000,
 };
 
 /** NATS' own part of a message and the fixed part of ours: what `max_payload` needs beside the largest batch. */

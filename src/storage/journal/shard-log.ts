@@ -15,6 +15,7 @@ import type { Budget } from './budget.ts';
 import { Chain } from './chain.ts';
 import { ColdLink } from './cold-link.ts';
 import { ColdMover } from './cold-mover.ts';
+import type { ColdOpenings } from './cold-openings.ts';
 import { splitGroup } from './group-parts.ts';
 import type { IndexWriter } from './index-writer.ts';
 import type { JournalLimits } from './limits.ts';
@@ -41,6 +42,7 @@ export interface JournalContext {
   readonly usage: Usage;
   /** Undefined: the journal is all there is. */
   readonly cold: ColdStore | undefined;
+  readonly coldOpenings: ColdOpenings;
   /** Partitions that are not moved to the cold store. */
   readonly stays: (partition: PartitionKey) => boolean;
   /** For spans of moves. */
@@ -111,6 +113,7 @@ export class JournalShardLog implements ShardLog {
         ? undefined
         : new ColdLink({
             cold: context.cold,
+            openings: context.coldOpenings,
             shard,
             epoch,
             state,

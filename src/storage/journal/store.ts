@@ -7,7 +7,7 @@
 //   shard-log        one opening of a shard           shard-opener       how an opening comes about
 //   shard-state      what the messages add up to: partition-state, rows, header-window, ledger
 //   log-reader, message-reader   reads                trimmer, usage     space
-//   cold-link, cold-mover                             the way to the cold store and back
+//   cold-link, cold-openings, cold-mover              the way to the cold store and back
 //   metadata-store, metadata-mirror                   the KV bucket
 
 import { endianness } from 'node:os';
@@ -18,6 +18,7 @@ import { StorageFault } from '../../actors/shard/ports.ts';
 import { noTracer, type Tracer } from '../../events.ts';
 import type { ColdStore } from '../seaweed/cold-store.ts';
 import { Budget } from './budget.ts';
+import { ColdOpenings } from './cold-openings.ts';
 import { JOURNAL_LIMITS, type JournalLimits, MESSAGE_OVERHEAD_BYTES } from './limits.ts';
 import { MessageReader } from './message-reader.ts';
 import { bucketConfig, JournalMetadataStore } from './metadata-store.ts';
@@ -135,6 +136,7 @@ async function openOn(
     appendBudget: new Budget(limits.appendBytesInFlightMax),
     usage,
     cold: options.cold,
+    coldOpenings: new ColdOpenings(limits),
     stays: options.staysInJournal ?? (() => false),
     tracer: options.tracer ?? noTracer,
     onAppended: (shard, bytes, durationMs) => {
@@ -215,7 +217,8 @@ class OpenShards {
 
   async open(shard: number, node: number): Promise<ShardLog> {
     if (this.#closed) throw new StorageFault('unavailable', 'the journal is closed');
-    const log = await this.#openings.run(1, () => openShard(this.#context, shard, node));
+    const { coldOpenings } = this.#context;
+    const log = await coldOpenings.after(() => this.#openings.run(1, () => openShard(this.#context, shard, node)));
     this.#logs.get(shard)?.fence(log.epoch);
     this.#logs.set(shard, log);
     return log;

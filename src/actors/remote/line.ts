@@ -53,6 +53,7 @@ export class Line {
   /** It was taken, or failed for good: whoever waits may follow. */
   taken(ticket: number): void {
     this.#underWay.delete(ticket);
+    if (this.#waiting.length === 0) return;
     const following = this.#waiting;
     this.#waiting = [];
     for (const waiting of following) this.#go(waiting);

@@ -25,6 +25,9 @@ const RETRY_MS = 50;
 /** Kinds of messages that clients send without waiting for the answer to the one before, and whose order counts. */
 const IN_ORDER: ReadonlySet<string> = new Set(['append', 'commitOffsets']);
 
+/** Lines in which nobody is that are kept, so that a message need not make one. */
+const LINES_KEPT = 4_096;
+
 export interface OwnedMessage {
   readonly service: RemoteService;
   readonly key: string;
@@ -41,8 +44,9 @@ export class Owners {
   /** Messages whose order does not count, and that wait for an owner. */
   #waiting: (() => void)[] = [];
   #wakeTimer: TimerHandle | undefined;
-  /** Of the others, by key: the line of each actor that has some under way. */
+  /** Of the others, by key: the line of each actor. */
   readonly #lines = new Map<string, Line>();
+  #linesToSweep = LINES_KEPT;
 
   constructor(environment: OwnersEnvironment) {
     this.#environment = environment;
@@ -89,51 +93,79 @@ export class Owners {
     message: OwnedMessage,
     isEarly: (reply: T) => boolean,
   ): Promise<T> {
-    const { key } = message;
-    const line = this.#lines.get(key) ?? new Line();
-    this.#lines.set(key, line);
+    const line = this.#lineOf(message.key);
     const ticket = line.ticket();
-    const attempt = (): Promise<T> => this.#once(shard, local, message);
-    let deadlineMs = Number.POSITIVE_INFINITY;
-    const noOwner = (): StorageFault => new StorageFault('fenced', `${message.service} ${key} has no owner yet`);
-    let refusal: unknown = line.isWaitedIn ? noOwner() : undefined;
-    try {
-      for (;;) {
-        let outcome: Promise<T>;
-        if (refusal === undefined) {
-          line.sent(ticket);
-          outcome = attempt();
-        } else {
-          deadlineMs = Math.min(deadlineMs, this.#nowMs() + this.#environment.handoverWaitMs);
-          this.#lookLater();
-          outcome = line.wait(ticket, deadlineMs, refusal, attempt);
+    let refusal: unknown;
+    if (line.isWaitedIn) refusal = noOwner(message);
+    else {
+      line.sent(ticket);
+      try {
+        const reply = await (this.isLocal(shard) ? local() : this.#once(shard, local, message));
+        if (!isEarly(reply) || !line.mayHaveOvertaken(ticket)) {
+          line.taken(ticket);
+          return reply;
         }
-        try {
-          const reply = await outcome;
-          const again = isEarly(reply) && line.mayHaveOvertaken(ticket) && this.#nowMs() < deadlineMs;
-          if (!again) {
-            line.taken(ticket);
-            return reply;
-          }
-          line.refused(ticket);
-          refusal = noOwner();
-        } catch (error) {
-          // Given up while it waited.
-          if (error === refusal) throw error;
-          if (!isElsewhere(error)) {
-            line.taken(ticket);
-            throw error;
-          }
-          line.refused(ticket);
-          refusal = error;
+        refusal = noOwner(message);
+      } catch (error) {
+        if (!isElsewhere(error)) {
+          line.taken(ticket);
+          throw error;
         }
-        if (this.#nowMs() < deadlineMs) continue;
-        line.giveUpLate(this.#nowMs());
-        throw refusal;
+        refusal = error;
       }
-    } finally {
-      if (line.isEmpty) this.#lines.delete(key);
+      line.refused(ticket);
     }
+    return this.#inLine(line, ticket, refusal, shard, local, message, isEarly);
+  }
+
+  /** Goes on with a message that was refused, or that others wait before. */
+  async #inLine<T>(
+    line: Line,
+    ticket: number,
+    firstRefusal: unknown,
+    shard: number,
+    local: () => Promise<T> | T,
+    message: OwnedMessage,
+    isEarly: (reply: T) => boolean,
+  ): Promise<T> {
+    const deadlineMs = this.#nowMs() + this.#environment.handoverWaitMs;
+    const attempt = (): Promise<T> => this.#once(shard, local, message);
+    for (let refusal = firstRefusal; ; ) {
+      this.#lookLater();
+      try {
+        const reply = await line.wait(ticket, deadlineMs, refusal, attempt);
+        if (!isEarly(reply) || !line.mayHaveOvertaken(ticket) || this.#nowMs() >= deadlineMs) {
+          line.taken(ticket);
+          return reply;
+        }
+        refusal = noOwner(message);
+      } catch (error) {
+        // Given up while it waited.
+        if (error === refusal) throw error;
+        if (!isElsewhere(error)) {
+          line.taken(ticket);
+          throw error;
+        }
+        refusal = error;
+      }
+      line.refused(ticket);
+      if (this.#nowMs() < deadlineMs) continue;
+      line.giveUpLate(this.#nowMs());
+      throw refusal;
+    }
+  }
+
+  /** The line of an actor; those in which nobody is are kept for the next, up to a bound. */
+  #lineOf(key: string): Line {
+    let line = this.#lines.get(key);
+    if (line !== undefined) return line;
+    if (this.#lines.size >= this.#linesToSweep) {
+      for (const [other, { isEmpty }] of this.#lines) if (isEmpty) this.#lines.delete(other);
+      this.#linesToSweep = Math.max(LINES_KEPT, 2 * this.#lines.size);
+    }
+    line = new Line();
+    this.#lines.set(key, line);
+    return line;
   }
 
   async #once<T>(shard: number, local: () => Promise<T> | T, message: OwnedMessage): Promise<T> {
@@ -196,4 +228,8 @@ export class Owners {
       if (line.isWaitedIn) this.#lookLater();
     }
   }
+}
+
+function noOwner({ service, key }: OwnedMessage): StorageFault {
+  return new StorageFault('fenced', `${service} ${key} has no owner yet`);
 }

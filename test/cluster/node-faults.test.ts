@@ -7,6 +7,7 @@ import { goProgram } from '../clients/toolchain.ts';
 import type { BrokerProcess } from '../support/broker-process.ts';
 import { type ClusterProcesses, startCluster } from '../support/cluster-process.ts';
 import { machineLagMs, resetMachineLag } from '../support/machine-lag.ts';
+import { Conversation } from './conversation.ts';
 import { Load } from './load.ts';
 
 const setUpTimeoutMs = 360_000;
@@ -17,6 +18,9 @@ const detectionMs = 2_000;
 const electionMs = 1_000;
 /** What the client adds: its metadata may be 100 ms old and it waits 50 ms between tries, twice; it dials anew. */
 const clientMs = 400;
+/** NOT_LEADER_OR_FOLLOWER and REQUEST_TIMED_OUT: a client tries again. */
+const notLeader = 6;
+const outcomeUnknown = 7;
 const seed = Number(process.env.TEST_SEED ?? Date.now() % 1_000_000);
 
 describe('a cluster whose nodes fail under load', () => {
@@ -78,20 +82,47 @@ describe('a cluster whose nodes fail under load', () => {
   it('refuses the writes of a node that was paused while others took over, and takes it back', async function () {
     this.timeout(testTimeoutMs);
     load = await Load.start(first, command, 'paused', partitions);
+    const other = await Conversation.begin(first());
+    expect(await other.createTopics(['late'], partitions)).to.deep.equal([0]);
+    other.end();
     for (const node of shuffled()) {
       await load.everyPartition();
+      const nodeId = cluster.nodes.indexOf(node) + 1;
+      const own = await Conversation.begin(node.bootstrap);
+      const partition = [...(await own.leaders('late'))].find(([, leader]) => leader === nodeId)![0];
       process.kill(node.pid, 'SIGSTOP');
+      // It lies in the socket of an owner that finds it when it is none any more.
+      const late = own.produce('late', partition, [`late ${nodeId}`]);
       try {
         await load.everyPartition();
         await load.acks(300);
       } finally {
         process.kill(node.pid, 'SIGCONT');
       }
+      const { errorCode } = await late;
+      own.end();
+      expect(errorCode).to.be.oneOf([0, notLeader, outcomeUnknown]);
       await load.everyPartition();
       await load.acks(300);
+      expect(node.output()).to.match(/cut off from the cluster/);
+      const times = await written(partition, `late ${nodeId}`);
+      // Passed on to the next owner, or refused; never written by the old one beside it.
+      if (errorCode === 0) expect(times).to.equal(1);
+      else if (errorCode === notLeader) expect(times).to.equal(0);
+      else expect(times).to.be.below(2);
     }
     await load.finish(`seed ${seed}`);
   });
+
+  /** How often a value is in a partition of topic `late`. */
+  async function written(partition: number, value: string): Promise<number> {
+    const conversation = await Conversation.begin(first());
+    try {
+      return (await conversation.fetchRecords('late', partition, 0n)).toString('latin1').split(value).length - 1;
+    } finally {
+      conversation.end();
+    }
+  }
 
   it('restarts one node after the other without an error for the application', async function () {
     this.timeout(testTimeoutMs);

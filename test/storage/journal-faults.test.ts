@@ -90,6 +90,25 @@ describe('journal: faults on the way to NATS', function () {
     expect(await offsets(log)).deep.equal([0n]);
   });
 
+  it('looks for what became of an append sooner than for other answers', async () => {
+    const patient = await openTestJournal([proxy.address], prefix, {
+      limits: { requestTimeoutMs: 20_000, appendTimeoutMs: 300 },
+    });
+    try {
+      const log = await patient.shards.openShard(0, 1);
+      proxy.holdAnswers();
+      const appended = log.append([batch(A, 0n)]);
+      await eventually('the message is in the stream', landed(2));
+      const startedMs = performance.now();
+      proxy.pass();
+      await appended;
+      expect(performance.now() - startedMs).lessThan(5_000);
+      expect(await offsets(log)).deep.equal([0n]);
+    } finally {
+      await patient.close();
+    }
+  });
+
   it('refuses an append that NATS never got, and one that comes late cannot land', async () => {
     const log = await store.shards.openShard(0, 1);
     await log.append([batch(A, 0n, { seed: 1 })]);

@@ -85,9 +85,10 @@ export class Chain {
   async append(parts: readonly Uint8Array[], identity: MessageIdentity): Promise<number> {
     const { requester, limits, shard } = this.#options;
     const deadlineMs = performance.now() + limits.resolveTimeoutMs;
+    const timeoutMs = Math.min(limits.appendTimeoutMs, limits.requestTimeoutMs);
     for (;;) {
       try {
-        return this.#landed(await appendExpecting(requester, this.#subject, parts, this.#lastSequence));
+        return this.#landed(await appendExpecting(requester, this.#subject, parts, this.#lastSequence, timeoutMs));
       } catch (error) {
         const refused = isWrongLastSequence(error);
         if (!refused && !this.#mayHaveLanded(error)) throw faultOf(error, `shard ${shard}: append`);

@@ -4,6 +4,11 @@
 export interface JournalLimits {
   /** How long one request to NATS may take before its outcome is looked for. */
   readonly requestTimeoutMs: number;
+  /**
+   * The same for an append, which ends as soon as that finds it. Less than NATS takes to elect a leader (4 s): what was lost
+   * with the old one is not waited for once the new one is there.
+   */
+  readonly appendTimeoutMs: number;
   /** How long a lost outcome is looked for, NATS being away included, before it is reported as unknown. */
   readonly resolveTimeoutMs: number;
   /** A subject that ends before what was acknowledged is taken to have lost it after this time. */
@@ -67,6 +72,7 @@ const MIB = 1 << 20;
 
 export const JOURNAL_LIMITS: JournalLimits = {
   requestTimeoutMs: 5_000,
+  appendTimeoutMs: 2_500,
   resolveTimeoutMs: 15_000,
   lossSettledMs: 2_000,
   operationTimeoutMs: 15_000,

@@ -44,4 +44,9 @@ export const regressions: readonly Regression[] = [
     nodes: 3,
     was: 'the same as 84: a batch met the next owner before those that the former one had refused',
   },
+  {
+    seed: 590,
+    nodes: 3,
+    was: 'a node that was voted out and joined again kept the shards open that others had taken meanwhile, and read from them',
+  },
 ];

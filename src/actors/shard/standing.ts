@@ -127,11 +127,11 @@ export class Standing {
   async #follow(): Promise<void> {
     const { view, metadataStore, self, cluster, random } = this.#environment;
     const stored = await readView(metadataStore);
-    let changed = stored !== undefined && view.update(stored.value);
+    // Voted out, it lets its shards go before it joins again: others have taken them, though it may be given the same again.
+    if (stored !== undefined && view.update(stored.value)) this.#changed();
     if (this.#state === 'member' && view.member(self.nodeId) === undefined) {
-      changed = view.update(await joinView(metadataStore, self, cluster, random)) || changed;
+      if (view.update(await joinView(metadataStore, self, cluster, random))) this.#changed();
     }
-    if (changed) this.#changed();
   }
 
   #changed(): void {

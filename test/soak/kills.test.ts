@@ -35,10 +35,14 @@ const clientMs = 400;
 /** NATS elects a leader of its streams after 4 to 9 s; the append that was lost with the old one is resolved then. */
 const natsElectionMs = 12_000;
 const moveTimeoutMs = 240_000;
+/** What the groups of the soak leave in the journal at most: each partition of theirs is shortened at 1 MB. */
+const groupBytes = 24 << 20;
 
 /** One kill: how long what was not available, ms. */
 interface Outage {
   readonly victim: Victim;
+  /** Wall clock. */
+  readonly killedMs: number;
   readonly partitionMs: number;
   readonly groupMs: number;
   readonly ackMs: number;
@@ -60,8 +64,8 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
       'offsets.topic.num.partitions': '12',
     };
     cluster = await (storage === 'seaweed'
-      ? startSeaweedCluster({ natsServers: 3, weed: { brokers: 2 }, config })
-      : startCluster({ natsServers: 3, config }));
+      ? startSeaweedCluster({ natsServers: 3, weed: { brokers: 2 }, config, compiled: true })
+      : startCluster({ natsServers: 3, config, compiled: true }));
   });
   afterEach(function () {
     if (this.currentTest?.state !== 'failed') return;
@@ -93,6 +97,7 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
       const outage = await suffer(victims[Math.floor(random() * victims.length)]!);
       outages.push(outage);
       console.log(`      kill ${kill + 1}: ${told(outage)}`);
+      if (!inTime(outage)) console.log(timeline(outage.killedMs));
     }
     await finishLoad(`seed ${seed}, the end`);
     report(outages);
@@ -108,6 +113,7 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
     load!.resetGaps();
     pulses!.reset();
     resetMachineLag();
+    const killedMs = Date.now();
     await victim.kill();
     for (let round = 0; round < 2; round++) {
       await load!.everyPartition();
@@ -119,6 +125,7 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
       Math.max(...gaps.filter(([name]) => name.startsWith(kind)).map(([, ms]) => ms));
     const outage = {
       victim,
+      killedMs,
       partitionMs: longest('partition'),
       groupMs: longest('group'),
       ackMs: load!.longestGapMs,
@@ -142,7 +149,7 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
     pulses = undefined;
     const { weed } = cluster;
     const moved = async (): Promise<void> => {
-      if (weed !== undefined) await new SeaweedView(cluster).settled(moveTimeoutMs);
+      if (weed !== undefined) await new SeaweedView(cluster).settled(moveTimeoutMs, groupBytes);
     };
     if (load !== undefined) acked += (await load.finish(at, moved)).acked;
   }
@@ -162,6 +169,19 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
   function told({ victim, partitionMs, groupMs, ackMs, deliveryMs, lagMs }: Outage): string {
     const [partition, group, ack, delivery] = [partitionMs, groupMs, ackMs, deliveryMs].map(Math.round);
     return `${victim.name}: partitions ${partition}, groups ${group} ms; at the client acks ${ack}, records ${delivery} ms; lag ${lagMs} ms`;
+  }
+
+  /** What the nodes say of who is there and who owns what, from then on. */
+  function timeline(sinceMs: number): string {
+    const line = /^(\S+Z) \S+ (?:node is silent|node voted out|view|journal\.|cut off|heard again|nats|shard ).*$/gm;
+    return cluster.nodes
+      .flatMap((node, at) =>
+        [...node.output().matchAll(line)].map(([text, time]) => ({ at, text, afterMs: Date.parse(time!) - sinceMs })),
+      )
+      .filter(({ afterMs }) => afterMs >= 0)
+      .sort((one, other) => one.afterMs - other.afterMs)
+      .map(({ at, text, afterMs }) => `        node ${at + 1} +${afterMs} ${text.slice(25)}`)
+      .join('\n');
   }
 
   function report(outages: readonly Outage[]): void {

@@ -31,10 +31,16 @@ interface Moving {
   readonly partition: PartitionState;
   /** Everything below it was given to the cold store. */
   givenOffset: bigint;
-  /** Ends of the runs under way, in order, and whether they are proven. */
-  readonly runs: { readonly endOffset: bigint; proven: boolean }[];
+  /** The runs under way, in order. */
+  readonly runs: GivenRun[];
   /** Since when there is something that was not given, monotonic ms. */
   sinceMs: number;
+}
+
+interface GivenRun {
+  readonly endOffset: bigint;
+  readonly bytes: number;
+  proven: boolean;
 }
 
 export class ColdMover {
@@ -118,6 +124,16 @@ export class ColdMover {
   #nextRun(moving: Moving, nowMs: number): Row[] | undefined {
     const { runBytesMax } = this.#options.limits;
     const { partition } = moving;
+    if (partition.rows.from(moving.givenOffset).next().done) {
+      this.#due.delete(partition.key);
+      moving.sinceMs = 0;
+      return undefined;
+    }
+    if (moving.sinceMs === 0) moving.sinceMs = nowMs;
+    const isOld = nowMs - moving.sinceMs >= this.#delayMs();
+    // By what is known without looking at each row: this is asked many times before a run is filled.
+    const given = moving.runs.reduce((sum, run) => sum + run.bytes, 0);
+    if (!isOld && partition.rows.bytes - given < runBytesMax) return undefined;
     const rows: Row[] = [];
     let bytes = 0;
     let filled = false;
@@ -129,14 +145,7 @@ export class ColdMover {
       rows.push(row);
       bytes += row.length;
     }
-    if (rows.length === 0) {
-      this.#due.delete(partition.key);
-      moving.sinceMs = 0;
-      return undefined;
-    }
-    if (moving.sinceMs === 0) moving.sinceMs = nowMs;
-    if (!filled && bytes < runBytesMax && nowMs - moving.sinceMs < this.#delayMs()) return undefined;
-    return rows;
+    return filled || bytes >= runBytesMax || isOld ? rows : undefined;
   }
 
   #delayMs(): number {
@@ -148,7 +157,8 @@ export class ColdMover {
     const { partition } = moving;
     const first = rows[0]!;
     const last = rows.at(-1)!;
-    const run = { endOffset: last.lastOffset + 1n, proven: false };
+    const bytes = rows.reduce((sum, row) => sum + row.length, 0);
+    const run = { endOffset: last.lastOffset + 1n, bytes, proven: false };
     const advance = (): void => {
       moving.givenOffset = run.endOffset;
       moving.sinceMs = performance.now();
@@ -173,7 +183,6 @@ export class ColdMover {
       position: BigInt(last.sequence),
       pieces,
     };
-    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
     const span = this.#options.traces.startMove(partition.key, last.lastOffset, bytes);
     this.#cold.move(cold).then(
       () => {
@@ -189,7 +198,7 @@ export class ColdMover {
     );
   }
 
-  #settle(moving: Moving, run: { proven: boolean }): void {
+  #settle(moving: Moving, run: GivenRun): void {
     run.proven = true;
     if (moving.runs[0]?.proven) this.#proven.set(moving.partition.key, moving);
   }

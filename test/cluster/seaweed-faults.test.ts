@@ -1,15 +1,18 @@
 // A cluster under load whose SeaweedMQ broker, filer or nodes die: who notices, who does not, and that all is there in the end.
 
+import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { fetch } from '../../src/protocol/apis/fetch.ts';
 import { ErrorCode } from '../../src/protocol/errors.ts';
 import { readBatchHeader } from '../../src/protocol/records/batch.ts';
 import type { Command } from '../clients/program.ts';
+import { createTopic } from '../clients/target.ts';
 import { goProgram } from '../clients/toolchain.ts';
 import { eventually } from '../clients/waiting.ts';
 import type { ClusterProcesses } from '../support/cluster-process.ts';
 import { ProtocolClient } from '../support/protocol-client.ts';
+import { Conversation } from './conversation.ts';
 import { Load } from './load.ts';
 import { SeaweedView, startSeaweedCluster } from './seaweed-cluster.ts';
 
@@ -19,8 +22,8 @@ const moveTimeoutMs = 120_000;
 const partitions = 6;
 /** How long SeaweedMQ may be away and nobody notice. */
 const outageMs = 60_000;
-/** What a busy machine makes of an append of some milliseconds. */
-const unnoticedGapMs = 1_500;
+/** What nobody minds, and what waiting for a core adds to it: at most 2 s, on a machine that has much else to do. */
+const unnoticedGapMs = (): number => 1_000 + Math.min(2_000, (200 * loadavg()[0]!) / availableParallelism());
 
 describe('a cluster under load whose SeaweedMQ fails', () => {
   let command: Command;
@@ -31,7 +34,8 @@ describe('a cluster under load whose SeaweedMQ fails', () => {
   before(async function () {
     this.timeout(setUpTimeoutMs);
     command = await goProgram('franz-go');
-    cluster = await startSeaweedCluster({ nodes: 2 });
+    // A node that is only slow, on a busy machine, is not to lose its shards: that is another story.
+    cluster = await startSeaweedCluster({ nodes: 2, config: { 'failure.detection.ms': '6000' } });
     view = new SeaweedView(cluster);
   });
   afterEach(async function () {
@@ -67,6 +71,7 @@ describe('a cluster under load whose SeaweedMQ fails', () => {
 
   it('lets no producer and no consumer at the end notice that the broker is dead for a minute', async function () {
     this.timeout(testTimeoutMs);
+    await view.settled(moveTimeoutMs);
     load = await Load.start(bootstrap, command, 'broker-dead', partitions);
     await load.everyDelivery();
     await eventually('some of it is moved', moveTimeoutMs, async () => {
@@ -98,13 +103,17 @@ describe('a cluster under load whose SeaweedMQ fails', () => {
     expect(load.complaints).to.deep.equal([]);
     const { acked } = await load.finish('the broker was dead');
     console.log(`      ${acked} acked; longest gaps ${JSON.stringify(gaps)}, with its return ${JSON.stringify(all)}`);
-    expect(Math.max(...Object.values(all))).to.be.below(unnoticedGapMs);
+    expect(Math.max(...Object.values(all))).to.be.below(unnoticedGapMs());
     await view.settled(moveTimeoutMs);
   });
 
   it('answers reads of what has moved by errors to try again on while the filer is dead, and all else as ever', async function () {
     this.timeout(testTimeoutMs);
-    expect(await firstBatch('broker-dead')).to.deep.equal({ errorCode: ErrorCode.NONE, baseOffset: 0n });
+    await createTopic(bootstrap(), 'old', 1);
+    const client = await Conversation.begin(bootstrap());
+    expect((await client.produce('old', 0, ['moved'])).errorCode).to.equal(ErrorCode.NONE);
+    client.end();
+    await view.settled(moveTimeoutMs);
     load = await Load.start(bootstrap, command, 'filer-dead', partitions);
     await load.everyDelivery();
     load.resetGaps();
@@ -116,7 +125,7 @@ describe('a cluster under load whose SeaweedMQ fails', () => {
     await load.everyPartition();
     load.resetGaps();
     await eventually('the read is refused', 20_000, async () => {
-      expect(await firstBatch('broker-dead')).to.deep.equal({
+      expect(await firstBatch('old')).to.deep.equal({
         errorCode: ErrorCode.KAFKA_STORAGE_ERROR,
         baseOffset: undefined,
       });
@@ -131,13 +140,13 @@ describe('a cluster under load whose SeaweedMQ fails', () => {
     await load.everyDelivery();
     await server.start();
     await eventually('the read is answered', 60_000, async () => {
-      expect(await firstBatch('broker-dead')).to.deep.equal({ errorCode: ErrorCode.NONE, baseOffset: 0n });
+      expect(await firstBatch('old')).to.deep.equal({ errorCode: ErrorCode.NONE, baseOffset: 0n });
     });
     await load.everyDelivery();
     const gaps = { ackMs: Math.round(load.longestGapMs), deliveryMs: Math.round(load.longestDeliveryGapMs) };
     console.log(`      longest gaps ${JSON.stringify(gaps)}`);
     await load.finish('the filer was dead');
-    expect(Math.max(...Object.values(gaps))).to.be.below(unnoticedGapMs);
+    expect(Math.max(...Object.values(gaps))).to.be.below(unnoticedGapMs());
     await view.settled(moveTimeoutMs);
   });
 

@@ -68,6 +68,8 @@ export class IndexWriter {
   /** First index message that is still needed once the chain's last is named; 0: nothing is to be purged. */
   #purgeBelow = 0;
   #stopped = false;
+  /** After a fault it is not tried again before then: NATS may elect a leader for seconds, while appends go on. */
+  #notBeforeMs = 0;
 
   constructor(options: IndexWriterOptions) {
     this.#options = options;
@@ -118,8 +120,10 @@ export class IndexWriter {
   extendIfDue(): void {
     const { digestMessagesMax, digestCoveredBytesMax } = this.#options.limits;
     if (this.#pending.messages < digestMessagesMax && this.#pending.coveredBytes < digestCoveredBytesMax) return;
+    if (this.#writing !== undefined || performance.now() < this.#notBeforeMs) return;
     this.extend().catch((error: unknown) => {
       // What was to be written stays pending, and is tried again with what comes.
+      this.#notBeforeMs = performance.now() + RETRY_MS;
       this.#options.logger.log('warn', 'journal.index-not-extended', { shard: this.#options.shard, error });
     });
   }
@@ -238,6 +242,8 @@ export class IndexWriter {
       });
   }
 }
+
+const RETRY_MS = 1_000;
 
 function emptyPending(): Pending {
   return { records: [], bytes: 0, incomplete: false, messages: 0, coveredBytes: 0, lastSequence: 0 };

@@ -41,6 +41,8 @@ const groupBytes = 24 << 20;
 /** One kill: how long what was not available, ms. */
 interface Outage {
   readonly victim: Victim;
+  /** A NATS server was killed so shortly before that NATS may still have elected: nobody is voted out until it has. */
+  readonly electing: boolean;
   /** Wall clock. */
   readonly killedMs: number;
   readonly partitionMs: number;
@@ -55,6 +57,8 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
   let load: Load | undefined;
   let pulses: Pulses | undefined;
   let acked = 0;
+  let natsKilledMs = 0;
+  const outages: Outage[] = [];
 
   before(async () => {
     const config = {
@@ -76,11 +80,10 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
     await cluster?.close();
   });
 
-  it('loses, repeats and reorders nothing, forgets no group, and is there again in time', async () => {
+  it('loses, repeats and reorders nothing, and forgets no group', async () => {
     const command = await goProgram('franz-go');
     const random = randomFrom(seed);
     const victims = victimsOf(cluster);
-    const outages: Outage[] = [];
     for (let kill = 0; kill < kills; kill++) {
       if (kill % killsOfOneLoad === 0) {
         await finishLoad(`seed ${seed}, kill ${kill}`);
@@ -100,8 +103,12 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
       if (!inTime(outage)) console.log(timeline(outage.killedMs));
     }
     await finishLoad(`seed ${seed}, the end`);
-    report(outages);
+    report();
     expect(acked).to.be.above(kills);
+  });
+
+  it('was there again in time after every kill', () => {
+    expect(outages).to.have.length(kills);
     expect(outages.filter((outage) => !inTime(outage)).map(told)).to.deep.equal([]);
   });
 
@@ -114,6 +121,8 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
     pulses!.reset();
     resetMachineLag();
     const killedMs = Date.now();
+    const electing = killedMs - natsKilledMs < natsElectionMs;
+    if (victim.kind === 'NATS server') natsKilledMs = killedMs;
     await victim.kill();
     for (let round = 0; round < 2; round++) {
       await load!.everyPartition();
@@ -125,6 +134,7 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
       Math.max(...gaps.filter(([name]) => name.startsWith(kind)).map(([, ms]) => ms));
     const outage = {
       victim,
+      electing,
       killedMs,
       partitionMs: longest('partition'),
       groupMs: longest('group'),
@@ -154,7 +164,7 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
     if (load !== undefined) acked += (await load.finish(at, moved)).acked;
   }
 
-  function inTime({ victim, partitionMs, groupMs, ackMs, deliveryMs, lagMs }: Outage): boolean {
+  function inTime({ victim, electing, partitionMs, groupMs, ackMs, deliveryMs, lagMs }: Outage): boolean {
     const limits: Record<VictimKind, number> = {
       node: detectionMs + electionMs,
       'NATS server': natsElectionMs,
@@ -162,7 +172,7 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
       'SeaweedMQ broker': electionMs,
       'SeaweedFS server': electionMs,
     };
-    const limitMs = limits[victim.kind] + lagMs;
+    const limitMs = limits[victim.kind] + (electing ? natsElectionMs : 0) + lagMs;
     return Math.max(partitionMs, groupMs) <= limitMs && Math.max(ackMs, deliveryMs) <= limitMs + clientMs;
   }
 
@@ -184,7 +194,7 @@ describe(`a cluster with storage=${storage}, ${kills} kills, seed ${seed}`, () =
       .join('\n');
   }
 
-  function report(outages: readonly Outage[]): void {
+  function report(): void {
     console.log(`      ${acked} acked; median / 90 % / longest, ms`);
     for (const kind of new Set(outages.map(({ victim }) => victim.kind))) {
       const own = outages.filter(({ victim }) => victim.kind === kind);

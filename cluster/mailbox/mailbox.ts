@@ -194,7 +194,10 @@ class MailboxOverNats implements NatsMailbox {
       onChange: (up) => {
         if (!up || this.#closed) return;
         this.#peers.resumed(lane);
-        for (const outgoing of this.#outgoing[lane].values()) outgoing.resume();
+        // Over the control connection others say that they were without one, in either lane, and it may have been missed.
+        for (const each of lane === 'control' ? lanes : [lane]) {
+          for (const outgoing of this.#outgoing[each].values()) outgoing.resume();
+        }
       },
     });
   }

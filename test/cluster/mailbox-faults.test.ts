@@ -99,6 +99,30 @@ describe('mailbox over a nats-server that fails', function () {
     }
   });
 
+  it('sends again what the other lost in one lane while this one could not hear of it in the other', async () => {
+    const [ofAsker, ofAsked] = [await relayed(), await relayed()];
+    const one = await world.node(1, { servers: [ofAsker.address] });
+    const two = await world.node(2, { servers: [ofAsked.address] }, async () => 'done');
+    const request = requestOf({}, { service: 'partition', timeoutMs: 20_000 });
+    expect(await one.request(2, request)).to.equal('done');
+    // The request gets as far as the connection that is lost.
+    ofAsked.stall(/bulk/);
+    const waiting = one.request(2, request);
+    await pause(100);
+    ofAsker.stall(/control/);
+    ofAsked.cut(/bulk/);
+    await until('the loss is noticed', () => !two.status().connected.bulk);
+    ofAsked.pass();
+    await until('the lane is there again', () => two.status().connected.bulk);
+    // That it was away is said over a connection that is lost, too.
+    await pause(100);
+    ofAsker.cut(/control/);
+    ofAsker.pass();
+    const startedMs = performance.now();
+    expect(await waiting).to.equal('done');
+    expect(performance.now() - startedMs).to.be.below(10_000);
+  });
+
   it('takes a request once that NATS brings twice, or late', async () => {
     const load = new CountedLoad();
     const copier = await connect({ servers: nats.addresses });

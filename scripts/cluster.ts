@@ -1,6 +1,6 @@
-// A whole cluster on this machine: nats-server, SeaweedFS if asked for, and three nodes, until Ctrl-C.
+// A whole cluster on this machine: nats-server, SeaweedFS with a SeaweedMQ broker, and three nodes, until Ctrl-C.
 //
-//   npm run cluster -- [--nodes=3] [--nats=1|3] [--storage=journal|seaweed] [--port=9092]
+//   npm run cluster -- [--nodes=3] [--nats=1|3] [--storage=seaweed|journal] [--port=9092]
 //
 // nats-server and weed are those on PATH (or of NATS_SERVER and WEED), else they are fetched into .cache/ once. All data are
 // deleted at the end. The cluster runs in a process group of its own, or Ctrl-C would end NATS before the nodes that need it.
@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { startCluster } from '../test/support/cluster-process.ts';
 
 const EXIT_USAGE = 2;
-const usage = 'npm run cluster -- [--nodes=3] [--nats=1|3] [--storage=journal|seaweed] [--port=9092]';
+const usage = 'npm run cluster -- [--nodes=3] [--nats=1|3] [--storage=seaweed|journal] [--port=9092]';
 
 interface Wanted {
   readonly nodes: number;
@@ -25,14 +25,15 @@ interface Wanted {
 function readWanted(): Wanted {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({ options: { nodes: text, nats: text, storage: text, port: text } });
-  const { nodes = '3', nats = '1', storage = 'journal', port = '9092' } = values;
-  const wrong =
-    !/^[1-9]$/.test(nodes) ||
-    !['1', '3'].includes(nats) ||
-    !['journal', 'seaweed'].includes(storage) ||
-    !/^[0-9]{1,5}$/.test(port) ||
-    Number(port) + Number(nodes) > 65536;
-  if (wrong) throw new Error('a value is not allowed');
+  const { nodes = '3', nats = '1', storage = 'seaweed', port = '9092' } = values;
+  const lastPort = 65_536 - Number(nodes);
+  const check = (name: string, value: string, isAllowed: boolean, allowed: string) => {
+    if (!isAllowed) throw new Error(`--${name}=${value} is not allowed, but ${allowed}`);
+  };
+  check('nodes', nodes, /^[1-9]$/.test(nodes), '1 to 9');
+  check('nats', nats, ['1', '3'].includes(nats), '1 or 3');
+  check('storage', storage, ['journal', 'seaweed'].includes(storage), 'seaweed or journal');
+  check('port', port, /^[1-9][0-9]{0,4}$/.test(port) && Number(port) <= lastPort, `1 to ${lastPort}`);
   return {
     nodes: Number(nodes),
     natsServers: nats === '3' ? 3 : 1,
@@ -63,7 +64,7 @@ async function run({ nodes, natsServers, seaweed, port }: Wanted): Promise<void>
     // The process that the user sees has gone.
     process.once('disconnect', () => resolve());
   });
-  console.log('starting; the first time, nats-server is fetched and built');
+  console.log('starting; the first time, what is not on PATH is fetched, and nats-server built');
   const cluster = await startCluster({
     nodes,
     natsServers,

@@ -4,7 +4,8 @@ import { connect, type Socket } from 'node:net';
 import { decodeResponseFrame, encodeRequestFrame } from '../../src/protocol/header.ts';
 import type { Api, Decoded, Encodable, StructFields } from '../../src/protocol/schema/define.ts';
 
-const answerTimeoutMs = 20_000;
+/** Longer than a test leaves a node paused that has a request in its socket. */
+const answerTimeoutMs = 60_000;
 
 interface Waiting {
   readonly resolve: (frame: Buffer) => void;

@@ -60,7 +60,8 @@ async function run({ nodes, natsServers, seaweed, port }: Wanted): Promise<void>
   process.env.NATS_SERVER ??= onPath('nats-server') ?? '';
   process.env.WEED ??= onPath('weed') ?? '';
   const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    // A second one must not end it before all that it has started is stopped.
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
     // The process that the user sees has gone.
     process.once('disconnect', () => resolve());
   });
